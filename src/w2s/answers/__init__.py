@@ -1,0 +1,8 @@
+"""From a model's text to a final answer that can be compared: read it out, bring it to a canonical form, grade it."""
+
+from __future__ import annotations
+
+from w2s.answers.equivalence import Verdict, answered, grade, key
+from w2s.answers.extract import Style, extract
+
+__all__ = ["Style", "Verdict", "answered", "extract", "grade", "key"]

@@ -1,0 +1,266 @@
+"""The verbs: parse, call, print. Whatever is heavy is imported by the verb that needs it.
+
+Exit codes: 0, or 2 on a user's error (a message on standard error), 1 on a failure of ours (with its traceback),
+130 where the user stopped it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from w2s.errors import UserError
+
+if TYPE_CHECKING:
+    from w2s.config import Run
+    from w2s.flow.step import Step
+
+app = typer.Typer(
+    name="w2s",
+    help="Weak-to-strong reasoning (arXiv 2407.13647): a strong model learns from a weak one.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Arguments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PRESET|FILE.yaml] [KEY.SUB=VALUE]...", help="A preset (tiny) or recipe, then overrides."),
+]
+Out = Annotated[Path | None, typer.Option(help="The run's folder (default: runs/NAME).")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Keep only this many questions of each split.")]
+Seed = Annotated[int | None, typer.Option(help="The run's seed.")]
+TaskName = Annotated[str, typer.Option("--task", help="A task, or an answer style: see `w2s tasks`.")]
+Match = Annotated[Literal["equivalent", "string"], typer.Option(help="How final answers are compared.")]
+
+
+@app.command()
+def run(arguments: Arguments = None, out: Out = None, limit: Limit = None, seed: Seed = None) -> None:
+    """Run the recipe, reusing what was made before."""
+    loaded, folder, steps = _recipe(arguments, out, limit, seed)
+    from w2s import console
+    from w2s.flow import runner
+
+    with console.observer(loaded.runtime.progress) as observer:
+        runner.run(steps, folder, loaded.runtime, observer)
+    _report(folder, loaded)
+
+
+@app.command()
+def plan(arguments: Arguments = None, out: Out = None, limit: Limit = None, seed: Seed = None) -> None:
+    """Say what `run` would do and why; compute nothing."""
+    _, folder, steps = _recipe(arguments, out, limit, seed)
+    from w2s import console
+    from w2s.flow import runner
+
+    console.print_plan(runner.plan(steps, folder))
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run's folder.")]) -> None:
+    """Rebuild a run's report and print its table."""
+    from w2s import presets
+
+    if not (folder / "recipe.yaml").is_file():
+        raise UserError("holds no run", file=folder, expected="a folder that `w2s run` wrote, with recipe.yaml")
+    _report(folder, presets.load(f"{folder}/recipe.yaml"))
+
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Option(help="A shipped model (w2s:tiny-strong), a folder, or a hub id.")],
+    task: Annotated[str, typer.Option(help="arith, gsm8k or jsonl.")],
+    split: Annotated[str, typer.Option(help="A split of the task, or a file of questions.")],
+    out: Annotated[str, typer.Option(help="The file to write (.gz: compressed); - is standard output.")],
+    n: Annotated[int | None, typer.Option(min=1, help="Responses a question (default 10; 1 at temperature 0).")] = None,
+    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 1.0,
+    top_p: Annotated[float, typer.Option()] = 1.0,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens a response may have.")] = 512,
+    engine: Annotated[str, typer.Option(help="transformers or scripted.")] = "transformers",
+    few_shot: Annotated[Path | None, typer.Option(help="A responses file, shown before each question.")] = None,
+    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option()] = "float32",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
+    offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
+    trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code")] = False,
+    limit: Limit = None,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Let a model answer questions; resumes when stopped."""
+    from w2s import config, console, sampling
+    from w2s.engines.base import Decoding
+
+    asked = sampling.questions(task, split, limit)
+    shots = () if few_shot is None else sampling.demonstrations(few_shot)
+    with console.bar("sample") as on_progress:
+        made = sampling.sample(
+            asked,
+            out,
+            model=model,
+            n=n or (10 if temperature > 0 else 1),
+            decoding=Decoding(max_new_tokens, temperature, top_p, seed=sampling.step_seed(seed)),
+            shots=shots,
+            engine=engine,
+            dtype=dtype,
+            trust_remote_code=trust_remote_code,
+            runtime=config.Runtime(device=device, offline=offline),
+            on_progress=on_progress,
+        )
+    _print([f"{made.responses:,} responses, {made.tokens:,} tokens, {made.cut_off:,} cut at the limit"], out)
+
+
+@app.command()
+def grade(
+    task: TaskName,
+    gold: Annotated[str, typer.Option(help='Rows {"id", "answer"}.')],
+    responses: Annotated[str, typer.Option(help='Rows {"id", "question", "response"}.')],
+    out: Annotated[str | None, typer.Option(help="Responses with prediction and verdict.")] = None,
+    match: Match = "equivalent",
+) -> None:
+    """Grade responses: accuracy with a 95 % interval."""
+    from w2s import verbs
+
+    _print(verbs.grade(gold, responses, out, task=task, match=match).lines(), out)
+
+
+@app.command()
+def agree(
+    task: TaskName,
+    weak: Annotated[str, typer.Option(help="The weak model's responses.")],
+    strong: Annotated[str, typer.Option(help="The strong model's responses.")],
+    out: Annotated[str, typer.Option(help="TRL prompt-completion rows.")],
+    match: Match = "equivalent",
+) -> None:
+    """Keep the questions on which two models agree (Stage I)."""
+    from w2s import verbs
+
+    _print(verbs.agree(weak, strong, out, task=task, match=match).lines(), out)
+
+
+@app.command()
+def pairs(
+    task: TaskName,
+    weak: Annotated[str, typer.Option(help="The weak model's responses.")],
+    samples: Annotated[str, typer.Option(help="Several responses of the strong model to each question.")],
+    out: Annotated[str, typer.Option(help="TRL preference rows.")],
+    confidence: Annotated[float, typer.Option(help="Votes below this are dropped.")] = 0.6,
+    reject_confidence: Annotated[float, typer.Option(help="From here the weak text may be rejected.")] = 0.8,
+    max_pairs: Annotated[int, typer.Option(help="Pairs a question.")] = 1,
+    match: Match = "equivalent",
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Make preference pairs from weak texts and strong votes (Stage II)."""
+    from w2s import verbs
+
+    made = verbs.pairs(
+        weak, samples, out, task=task, match=match, confidence=confidence, reject_confidence=reject_confidence,
+        max_pairs=max_pairs, seed=seed,
+    )  # fmt: skip
+    _print(made.lines(), out)
+
+
+@app.command("tasks")
+def list_tasks() -> None:
+    """List the tasks."""
+    from w2s import console, tasks
+
+    console.print_facts([(name, tasks.describe(name)) for name in tasks.names()])
+
+
+@app.command("presets")
+def list_presets() -> None:
+    """List the presets."""
+    from w2s import console, presets
+
+    console.print_facts([(name, presets.describe(name)) for name in presets.names()])
+
+
+@app.command("doctor")
+def examine() -> None:
+    """Say what this machine has and which presets can run."""
+    from w2s import console, doctor
+
+    for title, facts in (
+        ("machine", doctor.machine()),
+        ("packages", doctor.packages()),
+        ("presets", doctor.readiness()),
+    ):
+        console.print_facts(facts, title)
+
+
+@app.callback(invoke_without_command=True)
+def _options(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from w2s import __version__
+
+        typer.echo(f"w2s {__version__}")
+        raise typer.Exit
+
+
+def _recipe(
+    arguments: Sequence[str] | None, out: Path | None, limit: int | None, seed: int | None
+) -> tuple[Run, Path, list[Step]]:
+    """The run that the arguments ask for, its folder and its steps."""
+    from w2s import presets
+
+    source, overrides = split_arguments(arguments or [])
+    overrides += [f"{name}={value}" for name, value in (("limit", limit), ("seed", seed)) if value is not None]
+    loaded = presets.load(source, overrides)
+
+    from w2s import recipe  # imports the trainers: after a mistake in the arguments has been told
+    from w2s.steps import settings
+
+    return loaded, out or Path("runs") / loaded.recipe.name, [settings.step(loaded), *recipe.build(loaded)]
+
+
+def split_arguments(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The preset or file (tiny, if none is given) and the overrides, which are the arguments with a "=".
+
+    Raises:
+        UserError: two presets or files.
+    """
+    sources = [argument for argument in arguments if "=" not in argument]
+    if len(sources) > 1:
+        raise UserError(
+            f"{sources[1]!r} is one argument too many",
+            expected="one preset or file, then overrides like training.epochs=2",
+        )
+    return (sources or ["tiny"])[0], [argument for argument in arguments if "=" in argument]
+
+
+def _report(folder: Path, loaded: Run) -> None:
+    from w2s import console, report
+    from w2s.report import table
+
+    console.print_out(table.tables(report.write(folder, loaded)))
+    typer.echo(f"{folder / 'report.html'}\n{folder / 'results.json'}")
+
+
+def _print(lines: Sequence[str], out: str | None) -> None:
+    """A summary: on standard error where standard output carries the rows."""
+    typer.echo("\n".join(lines), err=out == "-")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="w2s")
+    except UserError as error:
+        print(f"w2s: {error}", file=sys.stderr)
+        return 2
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    except Exception as error:
+        traceback.print_exc()
+        print(f"w2s failed: {type(error).__name__}: {error}\nWhat was made stays made; this is a bug.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""The typed recipe. `Recipe` is identity: what is computed. `Runtime` is where and how: it never changes a result.
+
+Every field says what it is, its unit and its source: the paper (section), the released code, or ours.
+Files are read by `w2s.presets.load`; nothing here reads one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Match = Literal["string", "equivalent"]
+Dtype = Literal["float32", "bfloat16"]
+Baseline = Literal[
+    "weak_floor", "strong_zero_shot", "weak_icl", "full_weak_ft", "strong_ceiling", "control_strong_only"
+]
+PositiveInt = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ArithTask(_Frozen):
+    """The procedural task: unlimited, splits disjoint by construction."""
+
+    name: Literal["arith"] = "arith"
+    train_1: PositiveInt = 300
+    """Questions with gold for the weak model (ours)."""
+    train_2: PositiveInt = 500
+    """Questions without gold for the strong model (ours)."""
+    test: PositiveInt = 500
+    """Held-out questions (ours)."""
+    data_seed: int = 0
+    """Which draw of questions; separate from the run's seed."""
+    test_split: Literal["test", "validation"] = "test"
+    """`validation` is for choosing settings, so that nothing is tuned on test."""
+
+
+class FilesTask(_Frozen):
+    """Questions in JSON Lines files: `gsm8k` reads the published format, `jsonl` a user's own."""
+
+    name: Literal["gsm8k", "jsonl"]
+    train_1: str | None = None
+    """File with questions and gold for the weak model; None with `gsm8k` means the hub's `openai/gsm8k`."""
+    train_2: str | None = None
+    """File with questions; gold in it is read only by the ceiling and by reports."""
+    test: str | None = None
+    """File with questions and gold."""
+    gold: dict[Literal["train_1", "train_2", "test"], str] = Field(default_factory=dict)
+    """Separate gold files ({"id", "answer"}), where gold is not in the question files."""
+    answer: Literal["gsm8k", "math", "number", "text"] = "gsm8k"
+    """How a final answer is read from a response: the task's answer style."""
+    overlap: Literal["refuse", "drop", "allow"] = "drop"
+    """What to do with questions of one split that are also in an earlier one (order: test, train_1, train_2)."""
+    overlap_masked: bool = False
+    """Also count questions as shared when they differ in numbers only (digits masked)."""
+
+
+Task = Annotated[ArithTask | FilesTask, Field(discriminator="name")]
+
+
+class Lora(_Frozen):
+    """Low-rank adapters instead of full fine-tuning; merged before saving."""
+
+    rank: PositiveInt = 8
+    """Rank (derived from the size of the released adapters)."""
+    alpha: PositiveInt = 16
+    """Scale (LLaMA-Factory's default, twice the rank)."""
+    dropout: Share = 0.0
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    """Modules (the release's README)."""
+
+
+class Training(_Frozen):
+    """Supervised fine-tuning. The paper gives none of these values: they are ours unless a preset says otherwise."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-5
+    epochs: Annotated[float, Field(gt=0)] = 3
+    batch_size: PositiveInt = 16
+    """Examples an optimiser step, over all devices and accumulation steps."""
+    warmup_ratio: Share = 0.03
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    max_length: PositiveInt = 1024
+    """Tokens of prompt and completion together; longer examples are an error, never cut."""
+    lora: Lora | None = None
+    """None: every parameter is trained."""
+
+
+class Preference(Training):
+    """Stage II (paper, section on preference optimisation)."""
+
+    losses: tuple[Literal["dpo", "orpo"], ...] = ("dpo",)
+    """Each gives one model: m_pro_dpo, m_pro_orpo (paper: both)."""
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    """DPO's beta; ORPO's lambda (the usual default of both; not in the paper)."""
+    nll_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of an NLL term on the chosen text in DPO (ours, off)."""
+
+
+class Sampling(_Frozen):
+    """Stage II sampling (paper: n=10 at T=1; released code: top_p 1)."""
+
+    n: PositiveInt = 10
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class Selection(_Frozen):
+    """Agreement and pairs."""
+
+    match: Match = "equivalent"
+    """How two final answers are compared; `string` is the released code's rule."""
+    confidence: Share = 0.6
+    """Questions whose vote is below this are dropped (paper: tau = 0.6)."""
+    reject_confidence: Share = 0.8
+    """From here on the weak text may stand as rejected (released code's default)."""
+    max_pairs: PositiveInt = 1
+    """Pairs a question (released code: 1 on GSM8K, up to 3 on MATH and OlympicArena)."""
+
+
+class FewShot(_Frozen):
+    """Demonstrations for weak ICL, from the weak model's answers (released code: 4, fixed)."""
+
+    k: Annotated[int, Field(ge=1, le=64)] = 4
+    mode: Literal["random", "selected"] = "selected"
+    """`selected` prefers weak answers that check themselves; it never sees gold (see method.demonstrations)."""
+
+
+class Evaluation(_Frozen):
+    """What is measured on test, besides greedy accuracy."""
+
+    samples: Annotated[int, Field(ge=0)] = 0
+    """Samples a question for pass@k and maj@k; 0 measures neither."""
+    models: tuple[str, ...] = ("m_plus", "m_pro_dpo")
+    """Which models are sampled."""
+    k: tuple[PositiveInt, ...] = (1, 5, 10)
+
+
+class Recipe(_Frozen):
+    """All that decides the results of a run."""
+
+    name: str
+    seed: int = 0
+    task: Task
+    weak: str = "w2s:tiny-weak"
+    """The weak model: a shipped model, a local folder, or a hub id with an optional @revision."""
+    strong: str = "w2s:tiny-strong"
+    """The strong base model, likewise."""
+    engine: Literal["transformers", "scripted"] = "transformers"
+    dtype: Dtype = "float32"
+    """Number format of generation; training keeps float32 weights and uses this for matrix products."""
+    max_new_tokens: PositiveInt = 512
+    """Tokens a response may have (released code: 1024 on GSM8K)."""
+    few_shot: FewShot = FewShot()
+    weak_training: Training = Training()
+    training: Training = Training()
+    preference: Preference = Preference()
+    sampling: Sampling = Sampling()
+    selection: Selection = Selection()
+    baselines: tuple[Baseline, ...] = (
+        "weak_floor", "strong_zero_shot", "weak_icl", "full_weak_ft", "strong_ceiling", "control_strong_only",
+    )  # fmt: skip
+    stage1_variants: bool = True
+    """Also train and report the Stage I models that nothing builds on (paper's tables: weak-ft, icl-ft, hybrid-ft)."""
+    evaluation: Evaluation = Evaluation()
+    limit: PositiveInt | None = None
+    """Keep only this many questions of each split (for trying things out)."""
+    trust_remote_code: bool = False
+    """Let a model folder run its own Python code. Off unless asked."""
+
+    @model_validator(mode="after")
+    def _thresholds(self) -> Recipe:
+        if self.selection.reject_confidence < self.selection.confidence:
+            raise ValueError("selection.reject_confidence must be at least selection.confidence")
+        return self
+
+
+class Runtime(_Frozen):
+    """Where and how a run happens. Nothing here may change what is computed."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Annotated[int, Field(ge=0)] = 0
+    """CPU threads; 0 leaves the choice to torch."""
+    progress: bool = True
+    offline: bool = False
+    """Never ask a model hub."""
+
+
+class Run(_Frozen):
+    """A recipe file: identity and runtime side by side."""
+
+    recipe: Recipe
+    runtime: Runtime = Runtime()

@@ -1,0 +1,199 @@
+"""What a run shows while it works: a live bar in a terminal, plain lines elsewhere. All of it on standard error."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from w2s.flow.runner import Observer, PlannedStep, Silent, StepOutcome
+from w2s.flow.step import Step
+
+
+@contextmanager
+def observer(show: bool = True, console: Console | None = None) -> Iterator[Observer]:
+    """The observer that suits where the output goes; with `show` False, one that says nothing."""
+    console = console or Console(stderr=True)
+    if not show:
+        yield Silent()
+    elif console.is_terminal:
+        with _progress(console) as progress:
+            yield Live(progress)
+    else:
+        yield Plain(console)
+
+
+def took(seconds: float) -> str:
+    """A duration for people: 4.2 s, 3 min 05 s, 2 h 07 min."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def summary(outcome: StepOutcome) -> str:
+    """What a finished step did, in a few words: kept, accuracy, loss, speed, whichever its result has."""
+    result, parts = outcome.result, []
+    if "kept" in result and "of" in result:
+        parts.append(f"kept {result['kept']} of {result['of']}")
+    if isinstance(result.get("accuracy"), float):
+        parts.append(f"accuracy {100 * result['accuracy']:.1f} %")
+    if isinstance(result.get("loss_last"), float):
+        parts.append(f"loss {result['loss_last']:.3f}")
+    if isinstance(result.get("tokens"), int) and outcome.seconds > 0:
+        parts.append(f"{result['tokens'] / outcome.seconds:,.0f} tokens/s")
+    return ", ".join(parts)
+
+
+class Plain:
+    """One line when a step starts and one when it is done."""
+
+    def __init__(self, console: Console) -> None:
+        self._print = lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._place = ""
+
+    def started(self, step: Step, reason: str, number: int, of: int) -> None:
+        self._place = f"[{number}/{of}] "
+        self._print(f"{self._place}{step.name}: starts ({reason})")
+
+    def progress(self, step: Step, done: int, total: int, tokens: int) -> None:
+        """Too often for lines."""
+
+    def finished(self, step: Step, outcome: StepOutcome) -> None:
+        words = summary(outcome)
+        self._print(f"{self._place}{step.name}: done in {took(outcome.seconds)}{'; ' + words if words else ''}")
+
+    def ended(self, step: Step, outcome: StepOutcome) -> None:
+        self._print(f"{step.name}: ended: {outcome.message}")
+
+    def reused(self, step: Step, outcome: StepOutcome) -> None:
+        self._print(f"{step.name}: reused")
+
+    def skipped(self, step: Step, outcome: StepOutcome) -> None:
+        self._print(f"{step.name}: skipped: {outcome.message}")
+
+
+class Live:
+    """A bar for the step that runs, with its rate and the time it still needs; a line for each that is done."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+        self._began = (0.0, 0)
+
+    def started(self, step: Step, reason: str, number: int, of: int) -> None:
+        self._began = (0.0, 0)
+        self._task = self._progress.add_task(f"[{number}/{of}]", total=None, name=step.name, rate=reason)
+
+    def progress(self, step: Step, done: int, total: int, tokens: int) -> None:
+        if self._task is None:
+            return
+        if not self._began[0]:  # what a resumed step finds done says nothing about speed
+            self._began = (time.monotonic(), tokens)
+        elapsed, made = time.monotonic() - self._began[0], tokens - self._began[1]
+        rate = f"{made / elapsed:,.0f} tokens/s" if elapsed > 0.5 and made > 0 else ""
+        self._progress.update(self._task, completed=done, total=total, rate=rate)
+
+    def finished(self, step: Step, outcome: StepOutcome) -> None:
+        self._line("green", "✓", step.name, f"{took(outcome.seconds):>12}  {summary(outcome)}")
+
+    def ended(self, step: Step, outcome: StepOutcome) -> None:
+        self._line("yellow", "–", step.name, f"ended: {outcome.message}")
+
+    def reused(self, step: Step, outcome: StepOutcome) -> None:
+        self._line("dim", "=", step.name, f"{'reused':>12}  {summary(outcome)}")
+
+    def skipped(self, step: Step, outcome: StepOutcome) -> None:
+        self._line("yellow", "–", step.name, f"skipped: {outcome.message}")
+
+    def _line(self, style: str, mark: str, name: str, text: str) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+        self._progress.console.print(f"[{style}]{mark}[/] {escape(f'{name:<42}')} {escape(text)}", highlight=False)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description} {task.fields[name]}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False, style="dim"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+@contextmanager
+def bar(name: str, console: Console | None = None) -> Iterator[Callable[[int, int, int], None]]:
+    """A callback (done, total, tokens) that moves a bar in a terminal and does nothing elsewhere."""
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total, tokens: None
+        return
+    began = time.monotonic()
+    with _progress(console) as progress:
+        task = progress.add_task("", total=None, name=name, rate="")
+
+        def move(done: int, total: int, tokens: int) -> None:
+            rate = f"{tokens / (time.monotonic() - began):,.0f} tokens/s"
+            progress.update(task, completed=done, total=total, rate=rate)
+
+        yield move
+
+
+def print_out(content: RenderableType) -> None:
+    """Print to standard output; into a file or pipe wide enough that no row is folded."""
+    console = Console()
+    (console if console.is_terminal else Console(width=160)).print(content)
+
+
+def print_facts(facts: Sequence[tuple[str, str]], title: str = "") -> None:
+    """Two columns of plain text."""
+    width = max((len(name) for name, _ in facts), default=0)
+    lines = [f"{name:<{width}}  {value}" for name, value in facts]
+    print("\n".join([*([f"{title}"] if title else []), *(f"  {line}" if title else line for line in lines)]))
+
+
+def print_plan(planned: Sequence[PlannedStep]) -> None:
+    """Each step with its decision and reason, tokens and time expected, and the sums below."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for header in ("step", "decision", "why"):
+        table.add_column(header, no_wrap=header != "why")
+    for header in ("tokens", "time"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for step in planned:
+        seconds = "" if step.decision in ("reuse", "skip") else "?"
+        table.add_row(
+            step.name,
+            Text(step.decision, style="dim" if step.decision == "reuse" else "bold"),
+            Text(step.reason),
+            f"{step.expected_tokens:,}" if step.expected_tokens else "",
+            took(step.expected_seconds) if step.expected_seconds else seconds,
+        )
+    print_out(table)
+    counts = Counter(step.decision for step in planned)
+    decided = ", ".join(f"{count} {decision}" for decision, count in counts.items())
+    tokens = sum(step.expected_tokens for step in planned)
+    known = took(sum(step.expected_seconds or 0.0 for step in planned))
+    unknown = sum(step.expected_seconds is None for step in planned)
+    more = f" and {unknown} steps whose speed is not known yet" if unknown else ""
+    print(f"{decided}; about {tokens:,} tokens, {known}{more}")

@@ -1,0 +1,42 @@
+"""Engines turn prompts into texts. `load` finds one by name and imports only that one."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from w2s.errors import UserError
+
+if TYPE_CHECKING:
+    from w2s.engines.base import Engine
+
+TABLE = {
+    "transformers": "w2s.engines.transformers:load",
+    "scripted": "w2s.engines.scripted:load",
+}
+"""Engine name -> "module:function". A new engine is one line here and one module."""
+
+
+def load(
+    engine: str,
+    model: str | Path,
+    *,
+    dtype: str = "float32",
+    device: str = "auto",
+    trust_remote_code: bool = False,
+    offline: bool = False,
+    threads: int = 0,
+) -> Engine:
+    """Load `model` (any reference that `w2s.models.resolve` understands) in the engine called `engine`.
+
+    Raises:
+        UserError: there is no such engine, or the model cannot be loaded.
+    """
+    if engine not in TABLE:
+        raise UserError(f"there is no engine called {engine!r}", field="engine", expected=" or ".join(TABLE))
+    module, function = TABLE[engine].split(":")
+    loaded: Engine = getattr(importlib.import_module(module), function)(
+        model, dtype=dtype, device=device, trust_remote_code=trust_remote_code, offline=offline, threads=threads
+    )
+    return loaded

@@ -1,0 +1,93 @@
+"""Generation that survives a kill: finished batches are on disk, the rest is done again.
+
+A journal line is one finished batch: {"batch": digest, "completions": [[id, sample, text, tokens, finish], ...]}.
+Engines never carry anything from one batch to the next, so a resumed run equals an unbroken one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from w2s.engines.base import Completion, Decoding, Engine, Request
+from w2s.errors import UserError
+
+OnProgress = Callable[[int, int, int], None]
+"""Called after each batch with (completions done, completions in all, tokens generated so far)."""
+
+
+def generate(
+    engine: Engine,
+    requests: Sequence[Request],
+    decoding: Decoding,
+    journal: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[Completion]:
+    """Complete `requests`, in their order, skipping batches that `journal` holds whole.
+
+    A batch is found again by a digest of its requests and the decoding. The journal does not know the model:
+    its place on disk must (the flow's scratch folder is keyed by the step's fingerprint).
+
+    Raises:
+        UserError: a request is refused by the engine, or the journal is damaged before its last line.
+    """
+    batches = engine.plan(requests, decoding)
+    finished = {} if journal is None else _recover(journal)
+    done: dict[tuple[str, int], Completion] = {}
+    tokens = 0
+    for batch in batches:
+        key = _digest(batch, decoding)
+        completions = finished.get(key)
+        if completions is None:
+            completions = engine.run(batch, decoding)
+            if journal is not None:
+                _append(journal, key, completions)
+        done.update(((c.id, c.sample), c) for c in completions)
+        tokens += sum(c.tokens for c in completions)
+        if on_progress is not None:
+            on_progress(len(done), len(requests), tokens)
+    return [done[r.id, r.sample] for r in requests]
+
+
+def _digest(batch: Sequence[Request], decoding: Decoding) -> str:
+    content = [dataclasses.astuple(decoding), [dataclasses.astuple(request) for request in batch]]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _append(journal: Path, key: str, completions: Sequence[Completion]) -> None:
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({"batch": key, "completions": [dataclasses.astuple(c) for c in completions]})
+    with open(journal, "ab") as file:
+        file.write(line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _recover(journal: Path) -> dict[str, list[Completion]]:
+    """The whole batches of `journal`; a last line torn by a kill is cut off, so that appending is safe."""
+    if not journal.exists():
+        return {}
+    finished: dict[str, list[Completion]] = {}
+    whole = 0
+    with open(journal, "r+b") as file:
+        lines = file.readlines()
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+                batch = [Completion(*values) for values in row["completions"]]
+            except (ValueError, KeyError, TypeError) as error:
+                if number < len(lines):
+                    raise UserError(
+                        "is damaged", file=journal, line=number, mend="delete the file; its batches are generated again"
+                    ) from error
+                break
+            if not line.endswith(b"\n"):
+                break
+            finished[row["batch"]] = batch
+            whole += len(line)
+        file.truncate(whole)
+    return finished

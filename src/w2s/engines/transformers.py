@@ -1,0 +1,232 @@
+"""Sampling from a Hugging Face model, on CPU or CUDA.
+
+A row's random numbers depend on (seed, id, sample) only, and batches on the set of requests only: order, resuming
+and the number of machines do not change a text. What can: floating point. Logits differ in their last bits with
+the batch's composition, dtype, device and thread count, so with other requests in the batch a draw that lies within
+those bits of a boundary can come out differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from w2s import models
+from w2s.engines import attention, cascade
+from w2s.engines.base import Completion, Decoding, Request, groups
+from w2s.engines.decoding import Session, decode
+from w2s.engines.plain import PlainSession
+from w2s.errors import UserError
+
+MAX_ROWS = 512
+"""Rows a batch. A constant: batches, and so the last bits of logits, must not depend on the machine."""
+
+CACHE_BYTES = 4 * 2**30
+"""Bytes of keys and values a batch may come to, were every row to reach its limit. A constant for the same reason."""
+
+
+class TransformersEngine:
+    """See the module's text. Use `load`.
+
+    Args:
+        model: a causal language model in evaluation mode.
+        tokenizer: its tokenizer.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        config = model.config.get_text_config()
+        self._cascade = cascade.supports(config)
+        model.set_attn_implementation(attention.NAME if self._cascade else "sdpa")
+        self._context = getattr(config, "max_position_embeddings", None)
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        self._token_bytes = 2 * config.num_hidden_layers * heads * size * model.dtype.itemsize
+        self._ends = _end_tokens(model, tokenizer)
+        bos = tokenizer.bos_token_id
+        self._bos = [bos] if bos is not None and bos in tokenizer("a").input_ids else []
+        self._known: dict[str, list[int]] = {}
+        self._marks: dict[tuple[str, ...], Tensor] = {}
+
+    def plan(self, requests: Sequence[Request], decoding: Decoding) -> list[list[Request]]:
+        """Batches of at most `MAX_ROWS` rows and `CACHE_BYTES`, longest prompts first, samples together.
+
+        Raises:
+            UserError: a prompt with `max_new_tokens` does not fit the model's context.
+        """
+        self._known.clear()
+        prompts = self._tokenize([request.prompt for request in requests])
+        ordered = groups(requests, lambda prompt: len(prompts[prompt]))
+        if ordered:
+            self._check_context(ordered[0][0], len(prompts[ordered[0][0].prompt]), decoding)
+        shared = cascade.common_prefix(list(prompts.values())) if self._cascade and prompts else 0
+        batches: list[list[Request]] = []
+        width = spent = 0
+        for group in ordered:
+            length = len(prompts[group[0].prompt]) - shared
+            copies = 1 if self._cascade else len(group)
+
+            def cost(width: int, group: Sequence[Request] = group, copies: int = copies) -> int:
+                return (copies * width + len(group) * decoding.max_new_tokens) * self._token_bytes
+
+            if not batches or len(batches[-1]) + len(group) > MAX_ROWS or spent + cost(width) > CACHE_BYTES:
+                batches.append([])
+                width, spent = length, 0
+            batches[-1] += group
+            spent += cost(width)
+        return batches
+
+    @torch.inference_mode()
+    def run(self, batch: Sequence[Request], decoding: Decoding) -> list[Completion]:
+        """Complete one batch of `plan`; the samples of a question share one pass over its prompt."""
+        by_id: dict[str, list[Request]] = {}
+        for request in batch:
+            by_id.setdefault(request.id, []).append(request)
+        grouped = list(by_id.values())
+        known = self._tokenize([group[0].prompt for group in grouped])
+        session: Session = (cascade.CascadeSession if self._cascade else PlainSession)(self._model, self._ends[0])
+        rows = decode(
+            session,
+            [known[group[0].prompt] for group in grouped],
+            grouped,
+            decoding,
+            self._marks_for(decoding.stop),
+            lambda tokens: self._stopped(tokens, decoding.stop),
+        )
+        flat = [request for group in grouped for request in group]
+        texts = self._tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        done = {
+            (request.id, request.sample): self._complete(request, tokens, text, decoding)
+            for request, tokens, text in zip(flat, rows, texts, strict=True)
+        }
+        return [done[request.id, request.sample] for request in batch]
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text`, special tokens not counted."""
+        return len(self._tokenizer(text, add_special_tokens=False).input_ids)
+
+    def close(self) -> None:
+        """Let go of the model and of cached device memory."""
+        del self._model
+        self._marks.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _tokenize(self, prompts: Sequence[str]) -> dict[str, list[int]]:
+        """Token ids of each prompt: one BOS where the tokenizer adds one, never an EOS."""
+        missing = list(dict.fromkeys(prompt for prompt in prompts if prompt not in self._known))
+        if missing:
+            for prompt, ids in zip(missing, self._tokenizer(missing, add_special_tokens=False).input_ids, strict=True):
+                self._known[prompt] = ids if ids[:1] == self._bos else self._bos + ids
+        return {prompt: self._known[prompt] for prompt in prompts}
+
+    def _check_context(self, request: Request, length: int, decoding: Decoding) -> None:
+        if length == 0:
+            raise UserError(f"the prompt of question {request.id!r} is empty")
+        if self._context is not None and length + decoding.max_new_tokens > self._context:
+            raise UserError(
+                f"question {request.id!r}: {length} prompt tokens and {decoding.max_new_tokens} new tokens do not fit "
+                f"the model's context of {self._context}",
+                field="max_new_tokens",
+                expected=f"at most {max(0, self._context - length)} for this question",
+                mend="lower max_new_tokens, use fewer demonstrations, or leave the question out",
+            )
+
+    def _marks_for(self, stop: tuple[str, ...]) -> Tensor:
+        """(vocabulary,) for `decode`: 2 ends the text, 1 may complete a stop string, 0 does neither.
+
+        A token may complete a stop string if it holds the string's last character, or bytes that are no whole
+        character; only then are tokens turned into text.
+        """
+        if stop not in self._marks:
+            size = self._model.get_output_embeddings().weight.shape[0]
+            marks = torch.zeros(size, dtype=torch.int8)
+            known = min(size, len(self._tokenizer))
+            texts = self._tokenizer.batch_decode(
+                [[token] for token in range(known)], clean_up_tokenization_spaces=False
+            )
+            pieces = self._tokenizer.convert_ids_to_tokens(range(known))
+            last = {string[-1] for string in stop} | {"\ufffd"}
+            for token, (text, piece) in enumerate(zip(texts, pieces, strict=True)):
+                shown = text + (piece or "").replace("▁", " ").replace("Ġ", " ").replace("Ċ", "\n")
+                marks[token] = int(not last.isdisjoint(shown)) if stop else 0
+            marks[self._ends] = 2
+            self._marks[stop] = marks.to(self._model.device)
+        return self._marks[stop]
+
+    def _stopped(self, tokens: list[int], stop: tuple[str, ...]) -> bool:
+        window = max(len(string.encode()) for string in stop) + 4
+        tail = self._tokenizer.decode(tokens[-window:], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return any(string in tail for string in stop)
+
+    def _complete(self, request: Request, tokens: list[int], text: str, decoding: Decoding) -> Completion:
+        cut = min((text.find(string) for string in decoding.stop if string in text), default=None)
+        ended = cut is not None or tokens[-1] in self._ends
+        return Completion(request.id, request.sample, text[:cut].strip(), len(tokens), "stop" if ended else "length")
+
+
+def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The ids that end a text: the tokenizer's EOS first, then those of the generation configuration."""
+    configured = model.generation_config.eos_token_id if model.generation_config is not None else None
+    listed = configured if isinstance(configured, list) else [configured]
+    ends = [token for token in dict.fromkeys([tokenizer.eos_token_id, *listed]) if token is not None]
+    if not ends:
+        raise UserError(
+            "has no end-of-text token, so no text would ever end",
+            file=model.config.name_or_path,
+            mend="set eos_token in tokenizer_config.json or eos_token_id in generation_config.json",
+        )
+    return ends
+
+
+def load(
+    model: str | Path,
+    *,
+    dtype: str = "float32",
+    device: str = "auto",
+    trust_remote_code: bool = False,
+    offline: bool = False,
+    threads: int = 0,
+) -> TransformersEngine:
+    """Load a model reference (see `w2s.models.resolve`) with its tokenizer. Pickled weights are refused.
+
+    Args:
+        model: the reference.
+        dtype: "float32" or "bfloat16", of weights and cache.
+        device: "auto" (CUDA if there is one), "cpu" or "cuda".
+        trust_remote_code: let the model folder run its own Python code.
+        offline: never ask the hub.
+        threads: CPU threads, 0 leaves the choice to torch.
+
+    Raises:
+        UserError: the model cannot be loaded, or has no end-of-text token.
+    """
+    if dtype not in ("float32", "bfloat16"):
+        raise UserError(f"{dtype!r} is not supported", field="dtype", expected="float32 or bfloat16")
+    cuda = torch.cuda.is_available()
+    if device == "cuda" and not cuda:
+        raise UserError("torch sees no CUDA device", field="device", mend="use device=cpu, or install a CUDA torch")
+    if threads:
+        torch.set_num_threads(threads)
+    found = models.resolve(model, offline)
+    options: dict[str, Any] = {"revision": found.revision} if found.revision else {}
+    options |= {"trust_remote_code": trust_remote_code, "local_files_only": offline or found.revision is None}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(found.path_or_id, **options)
+        network = AutoModelForCausalLM.from_pretrained(
+            found.path_or_id, dtype=getattr(torch, dtype), use_safetensors=True, **options
+        )
+    except Exception as error:  # transformers, tokenizers and safetensors share no base class
+        reason = next(iter(str(error).splitlines()), "no reason given")
+        raise UserError(
+            f"cannot be loaded ({type(error).__name__}: {reason})",
+            file=str(model),
+            mend="save the model and its tokenizer again with save_pretrained, or fetch it again",
+        ) from error
+    network.eval().to("cuda" if device == "cuda" or (device == "auto" and cuda) else "cpu")
+    return TransformersEngine(network, tokenizer)

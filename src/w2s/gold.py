@@ -1,0 +1,170 @@
+"""The door to gold: right answers of questions, for the weak model's training, the ceiling, and evaluation only.
+
+Nothing in method, engines, training or flow may import this module (an import rule checks it). Gold of train_2 that is
+absent or nonsense ends the branches that ask for it and touches no weak-to-strong model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from w2s import answers, config, tasks
+from w2s.answers import Style
+from w2s.errors import BranchEnds, UserError
+from w2s.tasks import own_files
+from w2s.tasks.base import Arith
+from w2s.tasks.own_files import OwnFiles
+from w2s.tasks.rows import Row
+
+_CALCULATOR_MARKS = re.compile(r"<<[^\n]*?>>")
+_LEVEL = re.compile(r"(?:level\s*)?(\d{1,3})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """The right answer of one question, and what else is known about it. `level` counts from 1."""
+
+    id: str
+    answer: str
+    solution: str | None = None
+    level: int | None = None
+    subject: str | None = None
+
+
+def load(task: config.ArithTask | config.FilesTask, split: str) -> dict[str, Gold]:
+    """The gold of a split by question id, in the order of its questions; the overlap guard has no part in it.
+
+    Raises:
+        BranchEnds: there is no gold for the split; or it is train_2's and cannot be used.
+        UserError: a questions file is bad, or gold of train_1 or test is missing for a question or cannot be parsed.
+    """
+    source = tasks.load(task)
+    if isinstance(source, Arith):
+        return {
+            problem.id: Gold(problem.id, problem.answer, problem.solution, problem.level)
+            for problem in source.problems(split)
+        }
+    assert isinstance(source, OwnFiles) and isinstance(task, config.FilesTask)
+    questions = source.rows(split)
+    file = {str(name): path for name, path in task.gold.items()}.get(split)
+    try:
+        if file is not None:
+            return _matched(read(file, task.answer, split if task.name == "gsm8k" else None), questions, file, split)
+        if not any(_has_gold(row) for row in questions.values()):
+            place = next(iter(questions.values())).file
+            raise BranchEnds(f"no gold for {split}: {place} has no `answer` fields and task.gold.{split} is not set")
+        return {identity: parse(row, task.answer, identity) for identity, row in questions.items()}
+    except UserError as error:
+        if split == "train_2":
+            raise BranchEnds(f"the gold of train_2 cannot be used: {error}") from error
+        raise
+
+
+def read(file: str | Path, style: Style, split: str | None = None) -> dict[str, tuple[Gold, Row]]:
+    """The gold in a file by id, each with the row it came from, in file order.
+
+    Raises:
+        UserError: a missing or torn file, one id twice, or gold that is missing or cannot be parsed.
+    """
+    return {identity: (parse(row, style, identity), row) for identity, row in own_files.read(file, split).items()}
+
+
+def parse(row: Row, style: Style, identity: str) -> Gold:
+    """The gold of one row: {"answer"} and perhaps {"solution", "level", "subject"}.
+
+    In style "gsm8k" `answer` may be a worked solution that ends in `#### 72`, and `<<...>>` marks are taken out.
+
+    Raises:
+        UserError: there is no answer, or not one that `style` can read (for "gsm8k" and "number": one with a number in
+            it; the released data also have answers such as "4:20").
+    """
+    if not _has_gold(row):
+        raise row.error("the question has no gold", "answer", expected=_EXPECTED[style])
+    value = row.fields["answer"]
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value or value in _INFINITE:
+        raise row.error(f"{value!r:.80} is not an answer", "answer", expected=_EXPECTED[style])
+    written, solution = str(value).strip(), row.fields.get("solution")
+    if solution is not None:
+        solution = row.text("solution", may_be_empty=True).strip() or None
+    if style == "gsm8k":
+        if "####" in written:
+            solution, written = written, written.rpartition("####")[2].strip()
+        if solution is not None:
+            solution = _CALCULATOR_MARKS.sub("", solution)
+    key = answers.key(written)
+    if key is None or (style in ("gsm8k", "number") and not re.search(r"\d", key)):
+        raise row.error(f"the gold answer {written[:80]!r} cannot be parsed", "answer", expected=_EXPECTED[style])
+    if style == "gsm8k" and solution is not None and "####" in solution:
+        ending = solution.rpartition("####")[2].strip()
+        if answers.key(ending) != key:
+            raise row.error(f"the solution ends in {ending[:80]!r}, the answer is {written[:80]!r}", "solution")
+    return Gold(identity, written, solution, _level(row), _subject(row))
+
+
+def worked(gold: Gold, style: Style) -> str:
+    """The text a model is trained on: the solution, then the answer as `style` states it, if it does not stand there.
+
+    Source: the released data end in `#### 72` (GSM8K) or `The answer is: 72` (MATH).
+    """
+    statement = {"gsm8k": "#### {}", "math": "The answer is: {}"}.get(style, "The answer is {}").format(gold.answer)
+    if gold.solution is None:
+        return statement
+    if style == "gsm8k":  # `parse` has checked that a solution's own #### line states the answer
+        stands = "####" in gold.solution
+    else:
+        stated = answers.extract(gold.solution, style, flexible=False)
+        stands = stated is not None and answers.key(stated) == answers.key(gold.answer)
+    return gold.solution if stands else f"{gold.solution}\n{statement}"
+
+
+def content_hash(table: Mapping[str, Gold]) -> str:
+    """The identity of gold: sha256 (hex) over all its fields, in order. Kept apart from `tasks.content_hash`."""
+    digest = hashlib.sha256()
+    for gold in table.values():
+        digest.update(json.dumps(astuple(gold)).encode() + b"\n")
+    return digest.hexdigest()
+
+
+_INFINITE = (math.inf, -math.inf)
+_EXPECTED: dict[Style, str] = {
+    "gsm8k": 'a number, or a solution that ends in a line such as "#### 72"',
+    "number": 'one number, such as 72, "1,080" or "1/2"',
+    "math": 'a final answer, such as "\\\\frac{1}{2}"',
+    "text": "a short text",
+}
+
+
+def _has_gold(row: Row) -> bool:
+    return row.fields.get("answer") is not None
+
+
+def _level(row: Row) -> int | None:
+    value = row.fields.get("level")
+    if value is None:
+        return None
+    found = None if isinstance(value, bool) else _LEVEL.fullmatch(str(value).strip())
+    if found is None:
+        raise row.error(f"{value!r:.80} is not a level", "level", expected='an integer, or "Level 3"')
+    return int(found[1])
+
+
+def _subject(row: Row) -> str | None:
+    return None if row.fields.get("subject") is None else row.text("subject", may_be_empty=True)
+
+
+def _matched(
+    table: Mapping[str, tuple[Gold, Row]], questions: Mapping[str, Row], file: str, split: str
+) -> dict[str, Gold]:
+    for identity, row in questions.items():
+        if identity not in table:
+            raise row.error(f"question {identity!r} of {split} has no gold in {file}", "id")
+    for identity, (_, row) in table.items():
+        if identity not in questions:
+            raise row.error(f"gold for {identity!r}, which is no question of {split}", "id")
+    return {identity: table[identity][0] for identity in questions}

@@ -1,0 +1,137 @@
+"""From what a recipe calls a model to files on disk and an identity that is safe to fingerprint."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from w2s.errors import UserError
+
+ASSETS = Path(__file__).parent / "assets"
+"""The shipped models, one folder each."""
+
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+_IDENTITY = ("*.json", "*.model", "*.txt", "*.jinja", "*.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A model that can be loaded.
+
+    `path_or_id` is a folder or a hub id, `revision` the hub commit (None for folders). `identity` is equal for
+    equal models: the digest of the folder's weights, configuration and tokenizer, or the hub commit.
+    """
+
+    path_or_id: str
+    revision: str | None
+    identity: str
+
+
+def resolve(reference: str | Path, offline: bool = False) -> ResolvedModel:
+    """Find a model by reference: "w2s:NAME" (shipped), a folder, "owner/name[@revision]" (hub), "scripted:...".
+
+    Raises:
+        UserError: there is no such model, it has no configuration, tokenizer or safetensors weights, or the hub
+            cannot be asked.
+    """
+    text = str(reference)
+    if text.startswith("w2s:"):
+        return _folder(_shipped(text))
+    if text.startswith("scripted:"):
+        return ResolvedModel(text, None, text)
+    if Path(text).is_dir():
+        return _folder(Path(text))
+    name, _, revision = text.partition("@")
+    if isinstance(reference, Path) or text.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise UserError(
+            f"there is no model {text!r}",
+            field="model",
+            expected=f"a shipped model ({', '.join(shipped())}), a folder, or a hub id like owner/name@revision",
+            mend="check the path; it is relative to where you are",
+        )
+    return _hub(name, revision or None, offline)
+
+
+def shipped() -> list[str]:
+    """References of the models in the package."""
+    return sorted(f"w2s:{folder.parent.name}" for folder in ASSETS.glob("*/config.json"))
+
+
+def _shipped(reference: str) -> Path:
+    if reference in shipped():
+        return ASSETS / reference.removeprefix("w2s:")
+    close = difflib.get_close_matches(reference, shipped(), n=1)
+    raise UserError(
+        f"there is no shipped model {reference!r}",
+        field="model",
+        expected=", ".join(shipped()) or "(this installation has none)",
+        mend=f"did you mean {close[0]}?" if close else None,
+    )
+
+
+def _folder(folder: Path) -> ResolvedModel:
+    names = {path.name for path in folder.iterdir()}
+    _check(names, str(folder))
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in _IDENTITY for path in folder.glob(pattern)}):
+        with open(path, "rb") as file:
+            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return ResolvedModel(str(folder), None, f"sha256:{digest.hexdigest()}")
+
+
+def _check(names: set[str], place: str) -> None:
+    """Refuse a model by the names of its files, before anything is read or fetched."""
+    if "config.json" not in names:
+        raise UserError("is not a model: it has no config.json", file=place, mend="give the folder of a saved model")
+    if not names.intersection(_TOKENIZERS):
+        raise UserError(
+            "has no tokenizer",
+            file=place,
+            expected=" or ".join(_TOKENIZERS),
+            mend="save the tokenizer beside the model",
+        )
+    if not any(name.endswith(".safetensors") for name in names):
+        pickled = any(name.endswith((".bin", ".pt", ".pth")) for name in names)
+        raise UserError(
+            "has only pickled weights, which can run code when loaded" if pickled else "has no weights",
+            file=place,
+            expected="*.safetensors",
+            mend="save the model again with save_pretrained (it writes safetensors)",
+        )
+
+
+def _hub(name: str, revision: str | None, offline: bool) -> ResolvedModel:
+    import huggingface_hub
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+
+    place = name if revision is None else f"{name}@{revision}"
+    if offline or huggingface_hub.constants.HF_HUB_OFFLINE:
+        cached = huggingface_hub.try_to_load_from_cache(name, "config.json", revision=revision)
+        if not isinstance(cached, str):
+            raise UserError(
+                f"the model {place} is not on this machine, and the hub may not be asked (offline)",
+                field="model",
+                mend="fetch it once without offline, or give a folder",
+            )
+        snapshot = Path(cached).parent
+        _check({path.name for path in snapshot.iterdir()}, place)
+        return ResolvedModel(name, snapshot.name, f"hub:{name}@{snapshot.name}")
+    try:
+        info = huggingface_hub.HfApi().model_info(name, revision=revision)
+    except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
+        raise UserError(
+            f"the hub has no model {place}, or it is gated and you are not logged in",
+            field="model",
+            mend="check the name and revision (there is no such folder either); for a gated model run `hf auth login`",
+        ) from error
+    except Exception as error:  # the transport errors of the hub's client have no stable base class
+        raise UserError(
+            f"the hub could not be asked for {place} ({type(error).__name__})",
+            field="model",
+            mend="check the connection, or use runtime.offline=true with a model fetched before; "
+            f"if {name} was meant to be a folder, there is none",
+        ) from error
+    _check({sibling.rfilename for sibling in info.siblings or []}, place)
+    return ResolvedModel(name, info.sha, f"hub:{name}@{info.sha}")

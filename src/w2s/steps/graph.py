@@ -1,0 +1,251 @@
+"""Turns the words of the method into inert steps with their identity. Runs nothing, loads no model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from w2s import gold, models, prompting, tasks
+from w2s.config import Run, Training
+from w2s.errors import BranchEnds, UserError
+from w2s.flow.step import Step
+from w2s.seeds import derive
+from w2s.steps import evaluate, generate, select, supervise, train
+
+Model = Step | str
+"""A trained model (the step that makes it), or a reference to a base model."""
+
+RESPONSE_SHARE = 0.25
+"""Share of `max_new_tokens` that a response is expected to use, for the plan's estimate only (ours)."""
+
+
+class Graph:
+    """Builds steps and keeps them in order. One method a kind of step."""
+
+    def __init__(self, run: Run) -> None:
+        """Read questions and check everything that can be checked before compute is spent.
+
+        Raises:
+            UserError: questions, gold of train_1 or test, or a model reference cannot be used.
+        """
+        self.recipe, self.runtime = run.recipe, run.runtime
+        self.steps: list[Step] = []
+        self.prepared = tasks.prepare(self.recipe.task, self.recipe.limit)
+        self.style = tasks.load(self.recipe.task).style
+        self.identity = {
+            ref: models.resolve(ref, offline=self.runtime.offline).identity
+            for ref in dict.fromkeys((self.recipe.weak, self.recipe.strong))
+        }
+        self.gold_hash = {split: self._gold_hash(split) for split in ("train_1", "train_2", "test")}
+        self.questions = {split: self._questions(split) for split in ("train_1", "train_2", "test")}
+
+    def _gold_hash(self, split: str) -> str:
+        try:
+            table = gold.load(self.recipe.task, split)
+        except BranchEnds as ended:
+            if split != "train_2":
+                raise UserError(str(ended), mend=f"give gold answers for {split}") from ended
+            return f"none: {ended}"
+        missing = [q.id for q in self.prepared.questions[split] if q.id not in table]
+        if missing and split != "train_2":
+            raise UserError(
+                f"{len(missing)} questions of {split} have no gold answer, the first is {missing[0]!r}",
+                expected="an answer for every question of train_1 and test",
+            )
+        return gold.content_hash({q.id: table[q.id] for q in self.prepared.questions[split] if q.id in table})
+
+    def _add(self, step: Step) -> Step:
+        self.steps.append(step)
+        return step
+
+    def _questions(self, split: str) -> Step:
+        found = self.prepared.questions[split]
+        if not found:
+            raise UserError(f"no question is left in {split}", mend="give more questions, or a larger --limit")
+        return self._add(
+            Step(
+                name=f"questions_{split}",
+                run=supervise.questions,
+                params={"split": split, "content": tasks.content_hash(found)},
+                given={"questions": found},
+                output=f"data/questions_{split}.jsonl",
+                kind="data",
+            )
+        )
+
+    def gold_examples(self, split: str) -> Step:
+        """Questions of a split with gold solutions, as training examples."""
+        return self._add(
+            Step(
+                name=f"gold_{split}",
+                run=supervise.gold_examples,
+                params={"split": split, "gold": self.gold_hash[split], "prompt": prompting.prompt("?")},
+                given={"task": self.recipe.task, "questions": self.prepared.questions[split]},
+                inputs={"questions": self.questions[split]},
+                output=f"data/gold_{split}.jsonl",
+                kind="data",
+            )
+        )
+
+    def fine_tune(
+        self, name: str, base: Model, data: Step, source: str = "both", training: Training | None = None
+    ) -> Step:
+        """Supervised fine-tuning of `base` on the rows of `data` that come from `source`."""
+        training = training or self.recipe.training
+        params, inputs, given = self._start(base)
+        return self._add(
+            Step(
+                name=name,
+                run=train.fine_tune,
+                params={
+                    **params,
+                    "source": source,
+                    "training": training.model_dump(mode="json"),
+                    "seed": derive(self.recipe.seed, name),
+                    "dtype": self.recipe.dtype,
+                },
+                inputs={**inputs, "data": data},
+                given=given,
+                output=f"models/{name}",
+                expected_tokens=int(training.epochs * self._tokens(len(self.prepared.questions["train_2"]))),
+                kind="train",
+            )
+        )
+
+    def prefer(self, name: str, policy: Step, pairs: Step, loss: str) -> Step:
+        """Preference optimisation of `policy`, which is also the reference."""
+        config = self.recipe.preference
+        return self._add(
+            Step(
+                name=name,
+                run=train.prefer,
+                params={
+                    "loss": loss,
+                    "training": config.model_dump(mode="json", exclude={"losses"}),
+                    "seed": derive(self.recipe.seed, name),
+                    "dtype": self.recipe.dtype,
+                },
+                inputs={"model": policy, "data": pairs},
+                output=f"models/{name}",
+                expected_tokens=int(config.epochs * 2 * self._tokens(len(self.prepared.questions["train_2"]))),
+                kind="train",
+            )
+        )
+
+    def answer(
+        self,
+        name: str,
+        model: Model,
+        split: str,
+        demonstrations: Step | None = None,
+        *,
+        samples: int = 0,
+        output: str | None = None,
+    ) -> Step:
+        """`model` answers a split: greedily, or with that many samples a question."""
+        recipe = self.recipe
+        params, inputs, given = self._start(model)
+        if demonstrations is not None:
+            inputs["demonstrations"] = demonstrations
+        count = len(self.prepared.questions[split]) * max(1, samples)
+        return self._add(
+            Step(
+                name=name,
+                run=generate.answer,
+                params={
+                    **params,
+                    "engine": recipe.engine,
+                    "dtype": recipe.dtype,
+                    "n": max(1, samples),
+                    "temperature": recipe.sampling.temperature if samples else 0.0,
+                    "top_p": recipe.sampling.top_p if samples else 1.0,
+                    "max_new_tokens": recipe.max_new_tokens,
+                    "seed": derive(recipe.seed, name) if samples else 0,
+                    "prompt": prompting.prompt("?"),
+                    "stop": list(prompting.STOP),
+                    "trust_remote_code": recipe.trust_remote_code,
+                },
+                inputs={**inputs, "questions": self.questions[split]},
+                given=given,
+                output=output or f"data/{name}.jsonl",
+                expected_tokens=int(count * recipe.max_new_tokens * RESPONSE_SHARE),
+                kind="generate",
+            )
+        )
+
+    def demonstrations(self, name: str, weak: Step) -> Step:
+        """Few-shot demonstrations from the weak answers."""
+        params = {**self.recipe.few_shot.model_dump(), "seed": derive(self.recipe.seed, name)}
+        return self._select(name, select.choose_demonstrations, params, weak=weak)
+
+    def all_examples(self, name: str, weak: Step) -> Step:
+        """Every weak answer as a training example."""
+        return self._select(name, select.all_examples, {}, weak=weak)
+
+    def majority(self, name: str, samples: Step) -> Step:
+        """The most common answer of the samples, in the place of weak answers."""
+        return self._select(name, select.majority, {}, samples=samples)
+
+    def agree(self, name: str, weak: Step, strong: Step) -> Step:
+        """Questions on which both give the same final answer."""
+        step = self._select(name, select.agree, {}, weak=weak, strong=strong)
+        self.precision(step)
+        return step
+
+    def pairs(self, name: str, weak: Step, samples: Step) -> Step:
+        """Preference pairs that set weak texts against sampled ones."""
+        selection = self.recipe.selection
+        params = selection.model_dump(exclude={"match"}) | {"seed": derive(self.recipe.seed, name)}
+        step = self._select(name, select.build_pairs, params, weak=weak, samples=samples)
+        self.precision(step)
+        return step
+
+    def _select(self, name: str, run: Any, params: Mapping[str, Any], **inputs: Step) -> Step:
+        reading = {"style": self.style, "match": self.recipe.selection.match, "prompt": prompting.prompt("?")}
+        return self._add(
+            Step(name, run, {**reading, **params}, inputs=inputs, output=f"data/{name}.jsonl", kind="select")
+        )
+
+    def precision(self, selection: Step) -> Step:
+        """How many of a selection's pseudo-labels are right; for the report only."""
+        return self._grade(
+            f"precision_{selection.name}", evaluate.precision, {}, "train_2", "", selection=selection
+        )
+
+    def evaluate(self, name: str, model: Model, demonstrations: Step | None = None) -> None:
+        """Accuracy of `model` on test, and pass@k and maj@k if the recipe asks for them."""
+        evaluation = self.recipe.evaluation
+        greedy = self.answer(f"test_{name}", model, "test", demonstrations, output=f"data/responses/{name}.jsonl")
+        self._grade(
+            f"evaluate_{name}", evaluate.accuracy, {"model": name}, "test", f"data/test_{name}.jsonl", responses=greedy
+        )
+        if evaluation.samples and name in evaluation.models:
+            drawn = self.answer(
+                f"test_samples_{name}", model, "test", demonstrations,
+                samples=evaluation.samples, output=f"data/responses/{name}_samples.jsonl",
+            )  # fmt: skip
+            params = {"model": name, "k": list(evaluation.k)}
+            self._grade(f"evaluate_samples_{name}", evaluate.sampled_accuracy, params, "test", "", responses=drawn)
+
+    def _grade(
+        self, name: str, run: Any, params: Mapping[str, Any], split: str, output: str, **inputs: Step
+    ) -> Step:
+        reading = {"style": self.style, "match": self.recipe.selection.match, "gold": self.gold_hash[split]}
+        given = {"task": self.recipe.task}
+        return self._add(
+            Step(name, run, {**reading, **params}, inputs=inputs, given=given, output=output, kind="evaluate")
+        )
+
+    def _start(self, model: Model) -> tuple[dict[str, Any], dict[str, Step], dict[str, Any]]:
+        """Identity, inputs and whereabouts of the model a step starts from."""
+        if isinstance(model, Step):
+            return {}, {"model": model}, {}
+        return {"model": self.identity[model]}, {}, {"model": model}
+
+    def _tokens(self, examples: int) -> float:
+        return examples * self.recipe.max_new_tokens * RESPONSE_SHARE * 2
+
+
+def names(steps: Iterable[Step]) -> list[str]:
+    """Step names in order."""
+    return [step.name for step in steps]

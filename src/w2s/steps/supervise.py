@@ -1,0 +1,41 @@
+"""Questions and gold supervision: the weak model's training data, and the ceiling's. One of two users of gold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from w2s import gold, jsonl, prompting
+from w2s.errors import BranchEnds
+from w2s.flow.step import Context
+
+
+def questions(context: Context) -> dict[str, Any]:
+    """Write a split's questions, without gold, as the guard and the limit left them."""
+    rows = [{"id": q.id, "question": q.question} for q in context.given["questions"]]
+    return {"of": jsonl.write(context.output, rows)}
+
+
+def gold_examples(context: Context) -> dict[str, Any]:
+    """Write a split's questions with their gold solutions as training examples.
+
+    Raises:
+        BranchEnds: the split has no gold (only the ceiling's `train_2` may lack it), or no worked solutions.
+    """
+    split = context.params["split"]
+    table = gold.load(context.given["task"], split)
+    rows = []
+    for question in context.given["questions"]:
+        if question.id not in table:
+            raise BranchEnds(f"no gold for question {question.id} of {split}")
+        entry = table[question.id]
+        text = entry.solution or f"#### {entry.answer}"
+        rows.append(
+            {
+                "id": question.id,
+                "prompt": prompting.prompt(question.question),
+                "completion": prompting.completion(text),
+            }
+        )
+    if not rows:
+        raise BranchEnds(f"{split} has no questions")
+    return {"of": jsonl.write(context.output, rows)}

@@ -1,0 +1,92 @@
+"""Where questions come from. Gold is behind `w2s.gold`."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from w2s import config
+from w2s.answers import Style
+from w2s.errors import UserError
+from w2s.records import Question
+from w2s.tasks import splits
+from w2s.tasks.base import SPLITS, Arith, Task, content_hash
+from w2s.tasks.gsm8k import Gsm8k
+from w2s.tasks.own_files import OwnFiles
+from w2s.tasks.splits import Overlap
+
+__all__ = ["SPLITS", "Overlap", "Prepared", "Task", "content_hash", "describe", "load", "names", "prepare", "style"]
+
+_DESCRIPTIONS = {
+    "arith": "procedural word problems in GSM8K's format, levels 1-5, unlimited (the default)",
+    "gsm8k": "GSM8K from local JSON Lines files, or from the hub (openai/gsm8k)",
+    "jsonl": "your own questions, with or without gold",
+}
+_STYLES: dict[str, Style] = {
+    "arith": "gsm8k", "gsm8k": "gsm8k", "jsonl": "number", "math": "math", "number": "number", "text": "text",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The questions of a run, in file order, and what the overlap guard found."""
+
+    questions: dict[str, list[Question]]
+    overlap: Overlap
+
+
+def names() -> list[str]:
+    """The tasks a recipe can name."""
+    return list(_DESCRIPTIONS)
+
+
+def describe(name: str) -> str:
+    """One line about a task. Raises KeyError for a name that `names` does not have."""
+    return _DESCRIPTIONS[name]
+
+
+def style(task: str) -> Style:
+    """The answer style that `--task` means for the file verbs: a task's name, or the name of a style.
+
+    Raises:
+        UserError: no such name.
+    """
+    if task in _STYLES:
+        return _STYLES[task]
+    close = difflib.get_close_matches(task, _STYLES, n=1)
+    raise UserError(
+        f"there is no task {task!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
+        field="--task",
+        expected=", ".join(_STYLES),
+    )
+
+
+def load(task: config.ArithTask | config.FilesTask) -> Task:
+    """The task a recipe describes. Nothing is read before its questions are asked for."""
+    if isinstance(task, config.ArithTask):
+        return Arith(task)
+    return Gsm8k(task) if task.name == "gsm8k" else OwnFiles(task)
+
+
+def prepare(task: config.ArithTask | config.FilesTask, limit: int | None = None) -> Prepared:
+    """The questions of all splits, guarded against overlap, then cut to the first `limit` of each.
+
+    `arith` is disjoint by construction, so its guard refuses.
+
+    Raises:
+        UserError: bad input, splits that share questions where that is refused, or a split with nothing left.
+    """
+    source = load(task)
+    asked = {split: source.questions(split) for split in SPLITS}
+    if isinstance(task, config.ArithTask):
+        kept, overlap = splits.guard(asked, "refuse")
+    else:
+        kept, overlap = splits.guard(asked, task.overlap, masked=task.overlap_masked)
+    for split, questions in kept.items():
+        if not questions:
+            raise UserError(
+                f"all {len(asked[split]):,} questions of {split} are also in an earlier split: nothing is left",
+                field=f"task.{split}",
+                mend="give another file; task.overlap=allow keeps shared questions",
+            )
+    return Prepared({split: questions[:limit] for split, questions in kept.items()}, overlap)

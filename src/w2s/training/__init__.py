@@ -1,0 +1,1 @@
+"""Fine-tuning: supervised (`sft`) and on preferences (`preference`), on TRL and PEFT."""

@@ -1,0 +1,196 @@
+"""Text to tokens, loss masks and batches. The only place where training text is tokenised.
+
+A completion is tokenised as a continuation of its prompt, so training sees the boundary that generation sees:
+the tokens of the prompt alone, then new tokens, then EOS once.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import Sampler
+
+from w2s import seeds
+from w2s.errors import UserError
+from w2s.records import Example, Preference
+
+IGNORE = -100
+"""Label of a token that is not in the loss (torch's and transformers' convention)."""
+_POOL = 8
+"""Batches whose examples are sorted by length together: little padding, yet batches of every epoch differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One example in tokens: `prompt` starts with BOS where the tokenizer has one, `completion` ends with EOS."""
+
+    id: str
+    prompt: tuple[int, ...]
+    completion: tuple[int, ...]
+
+    @property
+    def tokens(self) -> list[int]:
+        """Prompt and completion together."""
+        return [*self.prompt, *self.completion]
+
+    @property
+    def labels(self) -> list[int]:
+        """One label a token: the token itself in the completion, `IGNORE` in the prompt. By length, never by id."""
+        return [IGNORE] * len(self.prompt) + list(self.completion)
+
+
+def encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[Encoded]:
+    """The examples in tokens, in their order.
+
+    Args:
+        tokenizer: a transformers tokenizer.
+        examples: what to encode.
+        max_length: most tokens of prompt, completion and EOS together.
+
+    Raises:
+        UserError: no examples, no EOS in the tokenizer, an empty completion, an EOS inside the text,
+            or an example longer than `max_length`, which is named and never cut.
+    """
+    eos = tokenizer.eos_token_id
+    if eos is None:
+        raise UserError(
+            "the tokenizer has no end-of-sequence token, so a model could not learn to stop",
+            field="eos_token",
+            mend="set eos_token in the model folder's tokenizer_config.json",
+        )
+    if not examples:
+        raise UserError("there is nothing to train on", expected="at least one example")
+    prompts = tokenizer([example.prompt for example in examples])["input_ids"]
+    wholes = tokenizer([example.prompt + example.completion for example in examples])["input_ids"]
+    rows = []
+    for example, prompt, whole in zip(examples, prompts, wholes, strict=True):
+        start = _one_bos(_without_last(prompt, eos), tokenizer.bos_token_id)
+        joined = _one_bos(_without_last(whole, eos), tokenizer.bos_token_id)
+        # Where a token would straddle the boundary, generation cannot produce it: the completion stands alone.
+        rest = (
+            joined[len(start) :]
+            if joined[: len(start)] == start
+            else _without_last(tokenizer(example.completion, add_special_tokens=False)["input_ids"], eos)
+        )
+        rows.append(Encoded(example.id, tuple(start), (*rest, eos)))
+    check(rows, eos, max_length)
+    return rows
+
+
+def encode_pairs(tokenizer: Any, pairs: Sequence[Preference], max_length: int) -> tuple[list[Encoded], list[Encoded]]:
+    """Chosen and rejected in tokens, joined by position, in the order of `pairs`.
+
+    Raises:
+        UserError: as `encode`, and where chosen and rejected are the same.
+    """
+    chosen = encode(tokenizer, [Example(p.id, p.prompt, p.chosen) for p in pairs], max_length)
+    rejected = encode(tokenizer, [Example(p.id, p.prompt, p.rejected) for p in pairs], max_length)
+    for good, bad in zip(chosen, rejected, strict=True):
+        if good.completion == bad.completion:
+            raise UserError(
+                f"pair {good.id!r} prefers a text to itself",
+                field="rejected",
+                expected="chosen and rejected that differ",
+                mend="drop the pair",
+            )
+    return chosen, rejected
+
+
+def check(rows: Sequence[Encoded], eos: int, max_length: int) -> None:
+    """The preflight: every row has a completion that ends with the only EOS in it, and fits.
+
+    Raises:
+        UserError: naming the first row at fault, and how many are too long.
+    """
+    for row in rows:
+        if not row.prompt:
+            raise UserError(f"example {row.id!r} has an empty prompt", field="prompt")
+        if row.completion[-1:] != (eos,):
+            raise UserError(f"example {row.id!r} does not end with EOS", field="completion", expected=f"token {eos}")
+        if len(row.completion) == 1:
+            raise UserError(f"example {row.id!r} has an empty completion", field="completion", mend="drop the example")
+        if eos in row.completion[:-1]:
+            raise UserError(
+                f"example {row.id!r} has an EOS inside its completion",
+                field="completion",
+                expected="EOS once, at the end, put there by training",
+                mend="remove the EOS text from the completion",
+            )
+    long = [row for row in rows if len(row.tokens) > max_length]
+    if long:
+        raise UserError(
+            f"example {long[0].id!r} has {len(long[0].tokens)} tokens ({len(long)} of {len(rows)} are too long)",
+            field="max_length",
+            expected=f"at most {max_length} tokens of prompt, completion and EOS",
+            mend="raise training.max_length if the model's context allows it, or drop the example",
+        )
+
+
+def describe_first(tokenizer: Any, rows: Sequence[Encoded]) -> list[tuple[str, bool]]:
+    """The first row for display: each token's text, and whether it is in the loss."""
+    row = rows[0]
+    return [(tokenizer.decode([token]), label != IGNORE) for token, label in zip(row.tokens, row.labels, strict=True)]
+
+
+def pad(rows: Sequence[tuple[list[int], list[int]]], pad_id: int) -> dict[str, torch.Tensor]:
+    """Rows of (tokens, labels) as `input_ids`, `attention_mask`, `labels` of shape (rows, longest), padded right.
+
+    The mask comes from the lengths, so `pad_id` may be EOS.
+    """
+    longest = max(len(tokens) for tokens, _ in rows)
+
+    def grid(values: list[list[int]], fill: int) -> torch.Tensor:
+        return torch.tensor([row + [fill] * (longest - len(row)) for row in values])
+
+    return {
+        "input_ids": grid([tokens for tokens, _ in rows], pad_id),
+        "attention_mask": grid([[1] * len(tokens) for tokens, _ in rows], 0),
+        "labels": grid([labels for _, labels in rows], IGNORE),
+    }
+
+
+class LengthGrouped(Sampler[int]):
+    """Every index once an epoch, in batches of similar length; the order comes from the seed and the epoch (ours).
+
+    A last batch that is not full stays last, because the data loader cuts the stream every `batch_size` indices.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self._lengths, self._batch_size, self._seed, self._epoch = lengths, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the data loader before each epoch."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = random.Random(seeds.derive(self._seed, "order", self._epoch))
+        order = generator.sample(range(len(self._lengths)), len(self._lengths))
+        size, pool = self._batch_size, self._batch_size * _POOL
+        full = len(order) - len(order) % size
+        batches = []
+        for begin in range(0, full, pool):
+            near = sorted(order[begin : min(begin + pool, full)], key=self._lengths.__getitem__)
+            batches += [near[i : i + size] for i in range(0, len(near), size)]
+        generator.shuffle(batches)
+        for batch in batches:
+            yield from batch
+        yield from order[full:]
+
+
+def _without_last(tokens: list[int], eos: int) -> list[int]:
+    """Without the EOS that some tokenizers append."""
+    return tokens[:-1] if tokens[-1:] == [eos] else tokens
+
+
+def _one_bos(tokens: list[int], bos: int | None) -> list[int]:
+    """With one BOS where the text brought a second one."""
+    while bos is not None and tokens[:2] == [bos, bos]:
+        tokens = tokens[1:]
+    return tokens

@@ -1,0 +1,159 @@
+"""`w2s run` through the real command line, on the shipped pair at a very small size."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MODELS = {
+    "weak_floor", "strong_zero_shot", "weak_icl", "full_weak_ft", "strong_ceiling", "m_plus", "m_pro_dpo",
+    "control_strong_only",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def unbroken(w2s: Any, small: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    done = w2s("run", *small, "--out", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert "m_plus" in done.stdout
+    return folder
+
+
+def data(folder: Path) -> dict[str, bytes]:
+    """Every data file of a run."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted((folder / "data").rglob("*.jsonl"))}
+
+
+def test_the_files_of_the_contract_are_there(unbroken: Path) -> None:
+    results = json.loads((unbroken / "results.json").read_text())
+    assert set(results) >= {"task", "seed", "n_test", "models", "selection", "wall_seconds", "versions"}
+    assert results["n_test"] == 20 and results["task"] == "arith"
+    assert set(results["models"]) >= MODELS
+    for model in results["models"].values():
+        assert set(model) >= {"accuracy", "ci95", "correct", "n", "no_answer", "pgr", "pgr_ci95"}
+        assert model["accuracy"] == pytest.approx(model["correct"] / model["n"])
+        low, high = model["ci95"]
+        assert 0 <= low <= model["accuracy"] <= high <= 1
+    for name in ("stage1_iter1", "stage1_iter2", "stage2_pairs"):
+        assert set(results["selection"][name]) >= {"kept", "of", "precision"}
+        assert (unbroken / "data" / f"{name}.jsonl").stat().st_size > 0
+    assert (unbroken / "report.html").stat().st_size > 10_000 and (unbroken / "recipe.yaml").exists()
+    for name in ("m_plus", "m_pro_dpo"):
+        files = {path.name for path in (unbroken / "models" / name).iterdir()}
+        assert {"model.safetensors", "config.json", "tokenizer.json"} <= files
+        assert not any(file.endswith((".bin", ".pt", ".pkl")) for file in files)
+
+
+def test_a_second_run_reuses_every_step(w2s: Any, small: tuple[str, ...], unbroken: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (unbroken / "records").iterdir()}
+    done = w2s("run", *small, "--out", str(unbroken))
+    assert done.returncode == 0, done.stderr
+    assert {path: path.stat().st_mtime_ns for path in (unbroken / "records").iterdir()} == before
+
+
+def test_plan_names_the_field_that_changed(w2s: Any, small: tuple[str, ...], unbroken: Path) -> None:
+    same = w2s("plan", *small, "--out", str(unbroken))
+    assert same.returncode == 0 and "rerun" not in same.stdout
+    changed = w2s("plan", *small, "preference.beta=0.2", "--out", str(unbroken))
+    assert changed.returncode == 0, changed.stderr
+    assert re.search(r"beta changed from 0\.1 to 0\.2", " ".join(changed.stdout.split()))
+
+
+def start(small: tuple[str, ...], folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "w2s", "run", *small, "--out", str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+KILLS: dict[str, Callable[[Path], bool]] = {
+    "while the weak model is trained": lambda run: any(run.glob(".work/weak_floor-*")),
+    "while answers are being written": lambda run: any(p.stat().st_size for p in run.glob(".work/weak_answers-*/scratch/*")),
+    "after a selection": lambda run: (run / "records/stage1_iter1.json").exists(),
+    "while M_plus is trained": lambda run: any(run.glob(".work/m_plus-*")),
+    "while samples are drawn": lambda run: any(run.glob(".work/m_plus_samples-*")),
+    "while preferences are trained": lambda run: any(run.glob(".work/m_pro_dpo-*/output")),
+    "between an evaluation and the report": lambda run: (run / "records/evaluate_strong_ceiling.json").exists(),
+}
+
+
+@pytest.mark.timeout(400)
+def test_killed_anywhere_and_started_again_the_data_are_the_same_bytes(
+    small: tuple[str, ...], unbroken: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "killed"
+    killed = 0
+    for moment, reached in KILLS.items():
+        process = start(small, folder)
+        while process.poll() is None and not reached(folder):
+            time.sleep(0.002)
+        assert process.poll() is None, f"the run ended before it could be killed {moment}"
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        killed += 1
+    assert killed >= 5
+    assert start(small, folder).wait() == 0
+    assert data(folder) == data(unbroken)
+    for name in ("m_plus", "m_pro_dpo"):
+        file = Path("models", name, "model.safetensors")
+        assert (folder / file).read_bytes() == (unbroken / file).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def own_questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's own files: questions with gold for every split."""
+    from w2s import jsonl
+    from w2s.tasks import arith
+
+    folder = tmp_path_factory.mktemp("questions")
+    for split, size in (("train_1", 48), ("train_2", 60), ("test", 20)):
+        jsonl.write(
+            folder / f"{split}.jsonl",
+            (
+                {"id": p.id, "question": p.question, "answer": p.answer, "solution": p.solution}
+                for p in arith.generate(split, size)
+            ),
+        )
+    return folder
+
+
+def own(folder: Path) -> list[str]:
+    return ["task.name=jsonl", *(f"task.{split}={folder / split}.jsonl" for split in ("train_1", "train_2", "test"))]
+
+
+@pytest.mark.timeout(400)
+def test_nothing_that_trains_sees_gold_of_train_2(
+    w2s: Any, small: tuple[str, ...], own_questions: Path, tmp_path: Path
+) -> None:
+    rest = [o for o in small if not o.startswith("task.")] + ["preference.losses=[dpo, orpo]"]
+    rest += ["baselines=[weak_floor, full_weak_ft, strong_ceiling]"]
+    names = ("full_weak_ft", "m_plus", "m_pro_dpo", "m_pro_orpo")
+    weights: list[list[bytes]] = []
+    for kind in ("true", "nonsense", "absent"):
+        files = tmp_path / kind
+        shutil.copytree(own_questions, files)
+        rows = [json.loads(line) for line in (files / "train_2.jsonl").read_text().splitlines()]
+        for number, row in enumerate(rows):
+            if kind == "nonsense":
+                row["answer"], row["solution"] = str(90_000 + number), f"Because I say so.\n#### {90_000 + number}"
+            elif kind == "absent":
+                del row["answer"], row["solution"]
+        (files / "train_2.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        folder = tmp_path / f"run-{kind}"
+        done = w2s("run", *own(files), *rest, "--out", str(folder))
+        assert done.returncode == 0, done.stderr
+        weights.append([(folder / "models" / name / "model.safetensors").read_bytes() for name in names])
+        results = json.loads((folder / "results.json").read_text())
+        assert ("strong_ceiling" in results["models"]) == (kind != "absent")
+        if kind == "nonsense":
+            assert results["selection"]["stage1_iter1"]["precision"] == 0
+    assert weights[0] == weights[1] == weights[2]

@@ -1,0 +1,122 @@
+"""Our decisions against the released files of the paper (GAIR-NLP/weak-to-strong-reasoning at 596a0b6)."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from w2s.answers import answered, extract, grade, key
+from w2s.method.agreement import agree
+from w2s.method.demonstrations import checks_itself
+from w2s.records import Answered, Response
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("W2S_REFERENCE_DATA") or ROOT.parent / "shared" / "data") / "gair"
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason=f"no reference data at {DATA}; set W2S_REFERENCE_DATA to the folder that holds gair/"
+)
+
+
+@pytest.fixture(scope="module")
+def outputs() -> list[dict[str, Any]]:
+    with open(DATA / "outputs" / "gsm8k_train_2_llama2_7b.jsonl", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def released(name: str) -> list[dict[str, Any]]:
+    return json.loads((DATA / "train" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def side(rows: list[dict[str, Any]], style: str, match: str) -> list[Answered]:
+    return [answered(Response(str(row["id"]), row["content"], row["output"]), style, match) for row in rows]
+
+
+def test_string_gives_the_released_answer_on_all_7000(outputs: list[dict[str, Any]]) -> None:
+    ours = [key(extract(row["response"], "gsm8k", flexible=False), "string") or "" for row in outputs]
+    assert len(ours) == 7000
+    assert [(a, row["pred"]) for a, row in zip(ours, outputs, strict=True) if a != row["pred"]] == []
+
+
+def test_string_gives_the_released_verdict(outputs: list[dict[str, Any]]) -> None:
+    verdicts = [grade(extract(row["response"], "gsm8k", flexible=False), row["gold"], "string") for row in outputs]
+    assert [verdict == "correct" for verdict in verdicts] == [row["result"] for row in outputs]
+    assert verdicts.count("no_answer") == 94
+
+
+def test_equivalent_accepts_every_released_true_and_mends_decimals(outputs: list[dict[str, Any]]) -> None:
+    verdicts = [grade(extract(row["response"], "gsm8k"), row["gold"]) for row in outputs]
+    lost = [row["id"] for row, verdict in zip(outputs, verdicts, strict=True) if row["result"] and verdict != "correct"]
+    assert lost == []
+    mended = {
+        (row["pred"], row["gold"])
+        for row, verdict in zip(outputs, verdicts, strict=True)
+        if row["pred"] and not row["result"] and verdict == "correct"
+    }
+    assert ("0.50", "0.5") in mended
+    assert all(float(prediction) == float(gold) for prediction, gold in mended)
+
+
+@pytest.mark.parametrize("name", ["math_gemma_2b_iter1_weak", "math_gemma_2b_iter1_icl"])
+def test_string_gives_the_released_answer_on_math(name: str) -> None:
+    rows = released(name)
+    ours = [key(extract(row["output"], "math", flexible=False), "string") or "" for row in rows]
+    assert ours == [row["pred"] for row in rows]
+
+
+@pytest.mark.parametrize("name", ["math_gemma_2b_iter1_weak", "math_gemma_2b_iter1_icl"])
+def test_equivalent_accepts_released_true_on_math(name: str) -> None:
+    """The release stores gold in its string form, which breaks \\infty to \\iny and \\left to \\le: those are left out.
+
+    What remains lost is at most one row a file, where the release judges "10" equal to "5".
+    """
+    rows = [row for row in released(name) if row["result"] and "iny" not in row["gold"] and r"\le" not in row["gold"]]
+    verdicts = [grade(extract(row["output"], "math"), row["gold"]) for row in rows]
+    assert len(rows) > 280
+    assert verdicts.count("correct") >= len(rows) - 1
+
+
+@pytest.mark.parametrize(("iteration", "pairs", "without_answer"), [(1, 2683, 8), (2, 4022, 11)])
+def test_every_released_stage_1_question_agrees(iteration: int, pairs: int, without_answer: int) -> None:
+    """All but those where neither text states an answer: 8 and 11 questions.
+
+    The released code refuses these ("" never agrees), its files still hold them; we follow the code.
+    """
+    texts = [released(f"gsm8k_llama2_7b_iter{iteration}_{name}") for name in ("weak", "icl")]
+    strict = agree(*(side(rows, "gsm8k", "string") for rows in texts))
+    assert len(texts[0]) == pairs
+    assert {reason: len(ids) for reason, ids in strict.dropped.items()} == {"weak_no_answer": without_answer}
+    flexible = agree(*(side(rows, "gsm8k", "equivalent") for rows in texts))
+    assert {kept.id for kept in flexible.kept} >= {kept.id for kept in strict.kept}
+
+
+def test_every_released_math_question_agrees() -> None:
+    """With `string` all 448; with `equivalent` all but three on which the release errs.
+
+    It holds "1,2" equal to "12", and takes the first number of an unfinished sum and of "$\\binom{5}{2} = 10$".
+    """
+    texts = [released(f"math_gemma_2b_iter1_{name}_wo_aug") for name in ("weak", "icl")]
+    assert agree(*(side(rows, "math", "string") for rows in texts)).dropped == {}
+    result = agree(*(side(rows, "math", "equivalent") for rows in texts))
+    assert result.dropped == {"disagree": ("2025", "4050", "4339")}
+
+
+def test_chosen_and_rejected_disagree_in_the_released_pairs() -> None:
+    pairs = released("gsm8k_llama2_7b_iter2_hybrid_paired")
+    assert len(pairs) > 2000
+    for row in pairs:
+        chosen, rejected = (key(extract(text, "gsm8k", flexible=False), "string") for text in row["output"])
+        assert chosen is not None
+        assert chosen != rejected
+
+
+def test_weak_texts_that_check_themselves_are_right_more_often(outputs: list[dict[str, Any]]) -> None:
+    """The reason for `selected` demonstrations: 52.6 % right against 41.4 % on all 7,000; here on the first 2,000."""
+    rows = outputs[:2000]
+    answers = [answered(Response(str(row["id"]), "", row["response"]), "gsm8k", "equivalent") for row in rows]
+    checked = [row["result"] for row, answer in zip(rows, answers, strict=True) if checks_itself(answer)]
+    assert len(checked) > 1000
+    assert sum(checked) / len(checked) > sum(row["result"] for row in rows) / len(rows) + 0.08

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from w2s.engines import journal, scripted
+from w2s.engines.base import Decoding, Request
+from w2s.errors import UserError
+
+REQUESTS = [Request(f"q{i}", sample, f"p{i}") for i in (2, 0, 3, 1) for sample in range(2)]
+DECODING = Decoding(8, temperature=1.0, seed=5)
+
+
+class Counting(scripted.ScriptedEngine):
+    """Two batches; counts how many were run."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda request, decoding: f"é {request.id} {request.sample} {decoding.seed}")
+        self.runs = 0
+
+    def run(self, batch, decoding):
+        self.runs += 1
+        return super().run(batch, decoding)
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch) -> None:
+    monkeypatch.setattr(scripted, "BATCH", 4)
+
+
+def test_results_come_in_the_order_of_the_requests() -> None:
+    done = journal.generate(Counting(), REQUESTS, DECODING)
+    assert [(c.id, c.sample) for c in done] == [(r.id, r.sample) for r in REQUESTS]
+
+
+def test_a_kill_at_any_byte_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "scratch" / "journal.jsonl"
+    unbroken = journal.generate(Counting(), REQUESTS, DECODING, file)
+    whole = file.read_bytes()
+    first = whole.index(b"\n") + 1
+    assert whole.count(b"\n") == 2
+    for size in range(len(whole) + 1):
+        file.write_bytes(whole[:size])
+        engine = Counting()
+        assert journal.generate(engine, REQUESTS, DECODING, file) == unbroken
+        assert engine.runs == (0 if size == len(whole) else 1 if size >= first else 2)
+        assert file.read_bytes() == whole
+
+
+def test_another_decoding_or_prompt_is_not_taken_from_the_journal(tmp_path: Path) -> None:
+    file = tmp_path / "journal.jsonl"
+    journal.generate(Counting(), REQUESTS, DECODING, file)
+    other = journal.generate(Counting(), REQUESTS, Decoding(8, temperature=1.0, seed=6), file)
+    assert other[0].text.endswith("6")
+    engine = Counting()
+    journal.generate(engine, [Request(r.id, r.sample, r.prompt + "!") for r in REQUESTS], DECODING, file)
+    assert engine.runs == 2
+
+
+def test_damage_before_the_last_line_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "journal.jsonl"
+    journal.generate(Counting(), REQUESTS, DECODING, file)
+    file.write_bytes(b"{" + file.read_bytes())
+    with pytest.raises(UserError, match=r"journal\.jsonl:1: is damaged"):
+        journal.generate(Counting(), REQUESTS, DECODING, file)
+
+
+def test_progress_counts_completions_and_tokens(tmp_path: Path) -> None:
+    seen: list[tuple[int, int, int]] = []
+    for _ in range(2):  # the second time from the journal
+        journal.generate(Counting(), REQUESTS, DECODING, tmp_path / "j", lambda *values: seen.append(values))
+    assert seen == [(4, 8, 16), (8, 8, 32)] * 2

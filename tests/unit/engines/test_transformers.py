@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import random
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from w2s import engines
+from w2s.engines import transformers
+from w2s.engines.base import Decoding, Request
+from w2s.engines.transformers import TransformersEngine
+from w2s.errors import UserError
+
+SAMPLED = Decoding(20, temperature=1.0, seed=1, stop=())
+REQUESTS = [Request(f"q{i}", sample, f"Question: {'x' * i}\nAnswer:") for i in range(6) for sample in range(3)]
+
+
+@pytest.fixture(scope="module")
+def engine(network, tokenizer) -> TransformersEngine:
+    return TransformersEngine(network(), tokenizer)
+
+
+@pytest.fixture(scope="module")
+def folder(network, tokenizer, tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("model")
+    network().save_pretrained(place)
+    tokenizer.save_pretrained(place)
+    return place
+
+
+def _all(engine, requests, decoding):
+    return {(c.id, c.sample): c for batch in engine.plan(requests, decoding) for c in engine.run(batch, decoding)}
+
+
+def test_draws_do_not_depend_on_the_order_of_requests(engine) -> None:
+    shuffled = random.Random(0).sample(REQUESTS, len(REQUESTS))
+    first = _all(engine, REQUESTS, SAMPLED)
+    assert first == _all(engine, shuffled, SAMPLED)
+    assert len({c.text for c in first.values()}) > 12, "samples must differ"
+
+
+def test_draws_do_not_depend_on_the_requests_around_them(engine) -> None:
+    """Up to floating point: equal here, where no draw lies within 1e-6 of a boundary."""
+    some = [r for r in REQUESTS if r.id in ("q1", "q4")]
+    everything = _all(engine, REQUESTS, SAMPLED)
+    assert _all(engine, some, SAMPLED) == {key: everything[key] for key in everything if key[0] in ("q1", "q4")}
+
+
+def test_plan_keeps_samples_together_and_within_the_rows(engine, monkeypatch) -> None:
+    monkeypatch.setattr(transformers, "MAX_ROWS", 7)
+    batches = engine.plan(REQUESTS, SAMPLED)
+    assert [[r.id for r in batch[::3]] for batch in batches] == [["q5", "q4"], ["q3", "q2"], ["q1", "q0"]]
+    assert all([r.sample for r in batch] == [0, 1, 2] * 2 for batch in batches)
+
+
+def test_plan_keeps_within_the_cache(engine, monkeypatch) -> None:
+    """2 layers x 2 heads x size 8 x 4 bytes x 2 (K and V) = 256 bytes a token.
+
+    All prompts share BOS and "Question: " (11 tokens); q5 has 5 + 8 more, so with 3 x 20 new ones 73 a question:
+    two fit in 146. The later pairs are narrower (71, then 69 a question), but three of them never fit.
+    """
+    monkeypatch.setattr(transformers, "CACHE_BYTES", 146 * 256)
+    assert [len(batch) for batch in engine.plan(REQUESTS, SAMPLED)] == [6, 6, 6]
+    monkeypatch.setattr(transformers, "CACHE_BYTES", 146 * 256 - 1)
+    assert [len(batch) for batch in engine.plan(REQUESTS, SAMPLED)] == [3, 6, 6, 3]
+    monkeypatch.setattr(transformers, "CACHE_BYTES", 1)
+    assert [len(batch) for batch in engine.plan(REQUESTS, SAMPLED)] == [3] * 6
+
+
+def test_text_ends_before_the_stop_string(engine, tokenizer) -> None:
+    """Take a text without stop strings, then forbid a part of it: the text is the same up to that part."""
+    free = _all(engine, REQUESTS, SAMPLED)
+    tested = 0
+    for (name, sample), completion in free.items():
+        stop = completion.text[5:7]
+        if len(stop) < 2 or not stop.isascii() or not stop.isprintable() or " " in stop:
+            continue
+        tested += 1
+        decoding = Decoding(20, temperature=1.0, seed=1, stop=(stop,))
+        stopped = _all(engine, [r for r in REQUESTS if r.id == name], decoding)[name, sample]
+        assert stopped.text == completion.text.partition(stop)[0].strip()
+        assert stopped.finish == "stop"
+        assert stopped.tokens < completion.tokens or completion.text.endswith(stop)
+    assert tested
+
+
+def test_exactly_one_bos(engine) -> None:
+    assert engine._tokenize(["ab"])["ab"][:2].count(0) == 1
+    assert engine._tokenize(["<s>ab"])["<s>ab"].count(0) == 1
+    assert engine.count_tokens("ab") == 2
+
+
+def test_a_prompt_beyond_the_context_is_refused_before_anything_runs(engine) -> None:
+    """One BOS and 250 bytes leave 5 of 256."""
+    long = Request("long", 0, "y" * 250)
+    assert engine.plan([long], Decoding(5))
+    with pytest.raises(UserError, match=r"'long': 251 prompt tokens and 6 new tokens(.|\n)*256(.|\n)*at most 5"):
+        engine.plan([*REQUESTS, long], Decoding(6))
+
+
+def test_asking_twice_is_refused(engine) -> None:
+    with pytest.raises(UserError, match="asked for twice"):
+        engine.plan([REQUESTS[0], REQUESTS[0]], SAMPLED)
+
+
+def test_nothing_asked_is_nothing_done(engine) -> None:
+    assert engine.plan([], SAMPLED) == []
+
+
+def test_a_saved_model_loads_and_answers_the_same(engine, folder: Path) -> None:
+    loaded = engines.load("transformers", folder, device="cpu", offline=True)
+    assert _all(loaded, REQUESTS, SAMPLED) == _all(engine, REQUESTS, SAMPLED)
+    loaded.close()
+
+
+def test_bfloat16_runs(folder: Path) -> None:
+    loaded = engines.load("transformers", folder, dtype="bfloat16", device="cpu")
+    assert len(_all(loaded, REQUESTS, SAMPLED)) == len(REQUESTS)
+
+
+def test_a_torn_weight_file_is_one_message(folder: Path, tmp_path: Path) -> None:
+    torn = shutil.copytree(folder, tmp_path / "torn")
+    weights = torn / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(UserError, match=f"{re.escape(str(torn))}: cannot be loaded"):
+        engines.load("transformers", torn, device="cpu")
+
+
+def test_no_end_of_text_is_refused(network, tokenizer) -> None:
+    import copy
+
+    bare = copy.deepcopy(tokenizer)
+    bare.eos_token = None
+    model = network(eos_token_id=None)
+    with pytest.raises(UserError, match="no end-of-text token"):
+        TransformersEngine(model, bare)
+
+
+@pytest.mark.parametrize(("option", "value"), [("dtype", "int3"), ("model", "no/where/at/all")])
+def test_wrong_options_are_the_users_error(folder: Path, option: str, value: str) -> None:
+    options = {"model": folder} | {option: value}
+    with pytest.raises(UserError, match=re.escape(f"[{option}]")):
+        engines.load("transformers", device="cpu", **options)

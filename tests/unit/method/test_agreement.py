@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from w2s.errors import UserError
+from w2s.method.agreement import agree, hybrid
+from w2s.records import Answered
+
+tables = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([None, "1", "2"]))
+
+
+def side(keys: dict[str, str | None], who: str = "w") -> list[Answered]:
+    return [Answered(id, f"q{id}", f"{who}{id}", key, key) for id, key in keys.items()]
+
+
+def test_each_reason() -> None:
+    weak = side({"a": "1", "b": "1", "c": None, "d": "1", "e": None, "f": "1"})
+    strong = side({"g": "1", "a": "1", "b": "2", "c": "1", "d": None, "e": None}, "s")
+    result = agree(weak, strong)
+    assert [(kept.id, kept.weak.response, kept.icl.response) for kept in result.kept] == [("a", "wa", "sa")]
+    assert result.dropped == {
+        "disagree": ("b",),
+        "weak_no_answer": ("c", "e"),
+        "strong_no_answer": ("d",),
+        "only_in_weak": ("f",),
+        "only_in_strong": ("g",),
+    }
+
+
+@given(tables, tables)
+def test_kept_and_dropped_are_the_input(weak: dict, strong: dict) -> None:
+    result = agree(side(weak), side(strong))
+    ids = [kept.id for kept in result.kept] + [id for dropped in result.dropped.values() for id in dropped]
+    assert sorted(ids) == sorted(weak.keys() | strong.keys())
+    assert [kept.id for kept in result.kept] == [id for id in weak if weak[id] and weak[id] == strong.get(id)]
+
+
+@given(tables, tables)
+def test_symmetric(weak: dict, strong: dict) -> None:
+    there, back = agree(side(weak), side(strong)), agree(side(strong), side(weak))
+    assert {kept.id for kept in there.kept} == {kept.id for kept in back.kept}
+    assert there.dropped.get("disagree", ()) == tuple(sorted(back.dropped.get("disagree", ()), key=list(weak).index))
+
+
+@given(tables, tables, st.randoms(use_true_random=False))
+def test_the_order_of_the_strong_side_does_not_matter(weak: dict, strong: dict, shuffler: random.Random) -> None:
+    answers = side(strong)
+    shuffled = shuffler.sample(answers, len(answers))
+    assert agree(side(weak), answers) == agree(side(weak), shuffled)
+
+
+def test_duplicate_ids_are_refused() -> None:
+    twice = [*side({"a": "1"}), *side({"a": "2"})]
+    with pytest.raises(UserError, match="'a' comes twice in the weak"):
+        agree(twice, side({"a": "1"}))
+    with pytest.raises(UserError, match="'a' comes twice in the strong"):
+        agree(side({"a": "1"}), twice)
+
+
+def test_hybrid_has_two_rows_a_question_even_for_identical_texts() -> None:
+    weak = side({"a": "1", "b": "2"})
+    strong = [*side({"b": "2"}, "s"), *side({"a": "1"})]
+    assert [answer.response for answer in hybrid(agree(weak, strong))] == ["wa", "wa", "wb", "sb"]

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from w2s import config, report
+from w2s.errors import UserError
+from w2s.report import collect
+
+RUN = config.Run(recipe=config.Recipe(name="toy", seed=3, task=config.ArithTask()))
+
+
+def test_the_fields_of_the_contract(folder):
+    results = report.write(folder, RUN)
+    assert {"task", "seed", "n_test", "models", "selection", "wall_seconds", "versions"} <= set(results)
+    assert (results["task"], results["seed"], results["n_test"]) == ("arith", 3, 10)
+    assert list(results["models"]) == ["weak_floor", "full_weak_ft", "m_plus", "m_pro_dpo", "strong_ceiling"]
+    contract = {"accuracy", "ci95", "correct", "n", "no_answer", "pgr", "pgr_ci95"}
+    assert all(contract <= set(model) for model in results["models"].values())
+    assert results == json.loads((folder / "results.json").read_text())
+
+
+def test_pgr_is_the_share_of_the_gap(folder):
+    """Floor 2/10, ceiling 10/10, m_plus 6/10: (0.6 - 0.2) / (1.0 - 0.2) = 0.5."""
+    models = collect.collect(folder, RUN)["models"]
+    assert models["m_plus"]["pgr"] == pytest.approx(0.5)
+    assert models["weak_floor"]["pgr"] == 0
+    assert models["strong_ceiling"]["pgr"] == 1
+    low, high = models["m_plus"]["pgr_ci95"]
+    assert 0 < low < 0.5 < high < 1
+
+
+def test_pgr_is_null_where_the_ceiling_is_not_above_the_floor(folder, model):
+    model(folder, "strong_ceiling", range(8, 10))
+    models = collect.collect(folder, RUN)["models"]
+    assert all(row["pgr"] is None and row["pgr_ci95"] is None for row in models.values())
+
+
+def test_pgr_is_null_without_a_ceiling(folder):
+    (folder / "records" / "evaluate_strong_ceiling.json").unlink()
+    models = collect.collect(folder, RUN)["models"]
+    assert "strong_ceiling" not in models
+    assert models["m_plus"]["pgr"] is None
+
+
+def test_pairs_are_joined_by_id(folder):
+    """m_plus is right on 0-5, the floor on 0-1: four questions are m_plus's alone, none the floor's.
+
+    McNemar: 2 * (1/2)^4 = 0.125. Joined by position, the rotated files would give the floor some of its own.
+    """
+    paired = collect.collect(folder, RUN)["paired"]
+    assert paired["m_plus vs weak_floor"]["difference"] == pytest.approx(0.4)
+    assert paired["m_plus vs weak_floor"]["mcnemar_p"] == pytest.approx(0.125)
+    assert "m_pro_dpo vs control_strong_only" not in paired
+
+
+def test_selection_with_and_without_precision(folder):
+    selection = collect.collect(folder, RUN)["selection"]
+    assert list(selection) == ["stage1_iter1", "stage2_pairs"]
+    assert selection["stage1_iter1"]["precision"] == 0.75
+    ended = selection["stage2_pairs"]
+    assert (ended["kept"], ended["of"], ended["precision"]) == (0, 20, None)
+
+
+def test_what_ended_is_told(folder):
+    results = collect.collect(folder, RUN)
+    assert results["ended"] == {"stage2_pairs": "no preference pair could be made"}
+
+
+def test_models_that_the_recipe_does_not_ask_for_are_left_out(folder, model):
+    model(folder, "m_pro_orpo", range(0, 9))
+    assert "m_pro_orpo" not in collect.collect(folder, RUN)["models"]
+    both = RUN.model_copy(
+        update={"recipe": RUN.recipe.model_copy(update={"preference": config.Preference(losses=("dpo", "orpo"))})}
+    )
+    assert "m_pro_orpo" in collect.collect(folder, both)["models"]
+
+
+def test_pass_and_maj_come_from_their_own_record(folder, record):
+    record(folder, "evaluate_samples_m_plus", {"pass_at_k": {"1": 0.5, "10": 0.9}, "maj_at_k": {"10": 0.7}, "n": 10})
+    models = collect.collect(folder, RUN)["models"]
+    assert models["m_plus"]["pass_at_k"] == {"1": 0.5, "10": 0.9}
+    assert models["m_plus"]["n"] == 10
+    assert "pass_at_k" not in models["weak_floor"]
+
+
+def test_time_is_the_sum_over_steps_and_the_host_stays_private(folder):
+    results = collect.collect(folder, RUN)
+    steps = len(list((folder / "records").iterdir()))
+    assert results["wall_seconds"] == pytest.approx(1.5 * steps)
+    assert results["versions"]["w2s"] == "9.9"
+    assert "secret-host" not in json.dumps(results)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match="holds no run"):
+        collect.collect(tmp_path, RUN)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from w2s import config, tasks
+from w2s.errors import UserError
+from w2s.records import Question
+
+
+def files(folder: Path, **texts: list[str]) -> config.FilesTask:
+    paths = {}
+    for split, questions in texts.items():
+        paths[split] = str(folder / f"{split}.jsonl")
+        lines = [json.dumps({"id": f"{split}{n}", "question": text}) for n, text in enumerate(questions)]
+        Path(paths[split]).write_text("\n".join(lines) + "\n")
+    return config.FilesTask(name="jsonl", **paths)  # type: ignore[arg-type]
+
+
+def test_prepare_guards_then_limits(tmp_path: Path) -> None:
+    """train_2 loses "b" (in train_1) first, so its first two questions are c and d."""
+    task = files(tmp_path, train_1=["a", "b", "e"], train_2=["B!", "c", "d"], test=["t"])
+    prepared = tasks.prepare(task, limit=2)
+    assert [q.question for q in prepared.questions["train_2"]] == ["c", "d"]
+    assert [q.question for q in prepared.questions["train_1"]] == ["a", "b"]
+    assert list(prepared.questions) == list(tasks.SPLITS)
+    assert prepared.overlap.dropped["train_2"] == {"in_train_1": ("train_20",)}
+    assert len(tasks.load(task).questions("train_2")) == 3
+
+
+def test_prepare_follows_the_policy(tmp_path: Path) -> None:
+    task = files(tmp_path, train_1=["a"], train_2=["A"], test=["t"])
+    with pytest.raises(UserError, match="splits share questions"):
+        tasks.prepare(task.model_copy(update={"overlap": "refuse"}))
+    assert len(tasks.prepare(task.model_copy(update={"overlap": "allow"})).questions["train_2"]) == 1
+    with pytest.raises(UserError, match="all 1 questions of train_2 are also in an earlier split"):
+        tasks.prepare(task)
+
+
+def test_the_content_hash_is_of_ids_questions_and_order() -> None:
+    one, other = Question("a", "x"), Question("b", "y")
+    assert tasks.content_hash([one, other]) == tasks.content_hash([Question("a", "x"), Question("b", "y")])
+    different = [[other, one], [one], [Question("ax", ""), other], [one, Question("b", "z")]]
+    assert len({tasks.content_hash(questions) for questions in [[one, other], *different]}) == 5
+
+
+def test_styles_go_by_task_and_by_style_name() -> None:
+    names = ("arith", "gsm8k", "jsonl", "math", "number", "text")
+    assert [tasks.style(name) for name in names] == ["gsm8k", "gsm8k", "number", "math", "number", "text"]
+    with pytest.raises(UserError, match=r"\[--task\]: there is no task 'gsm8'; did you mean 'gsm8k'\?"):
+        tasks.style("gsm8")
+
+
+def test_arith_test_split_may_be_drawn_from_validation() -> None:
+    task = config.ArithTask(train_1=3, train_2=3, test=4, test_split="validation")
+    loaded = tasks.load(task)
+    assert loaded.questions("test") == loaded.questions("validation")
+    assert len(loaded.questions("test")) == 4
+    assert loaded.questions("test") != tasks.load(config.ArithTask(test=4)).questions("test")
+
+
+def test_every_name_is_described() -> None:
+    assert tasks.names() == ["arith", "gsm8k", "jsonl"]
+    assert all(tasks.describe(name) for name in tasks.names())

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from w2s import cli, verbs
+from w2s.errors import UserError
+
+
+def write(path: Path, *rows: dict) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "source", "overrides"),
+    [
+        ([], "tiny", []),
+        (["seed=1"], "tiny", ["seed=1"]),
+        (["gsm8k-local", "task.test=a.jsonl"], "gsm8k-local", ["task.test=a.jsonl"]),
+        (["seed=1", "mine.yaml"], "mine.yaml", ["seed=1"]),
+    ],
+)
+def test_an_argument_with_an_equals_sign_is_an_override(arguments, source, overrides):
+    assert cli.split_arguments(arguments) == (source, overrides)
+
+
+def test_two_presets_are_one_too_many():
+    with pytest.raises(UserError, match="'other' is one argument too many"):
+        cli.split_arguments(["tiny", "other"])
+
+
+def test_the_short_options_win_over_overrides(monkeypatch):
+    import w2s.recipe
+
+    monkeypatch.setattr(w2s.recipe, "build", lambda run: [])
+    loaded, folder, steps = cli._recipe(["seed=1"], None, 7, 2)
+    assert (loaded.recipe.seed, loaded.recipe.limit, folder) == (2, 7, Path("runs/tiny"))
+    assert [step.name for step in steps] == ["recipe"]
+
+
+def test_the_recipe_file_of_a_run_can_be_run_again(tmp_path, monkeypatch):
+    import w2s.recipe
+    from w2s import presets
+    from w2s.flow import runner
+
+    monkeypatch.setattr(w2s.recipe, "build", lambda run: [])
+    loaded, _, steps = cli._recipe(["training.epochs=2"], None, None, 5)
+    runner.run(steps, tmp_path, loaded.runtime)
+    assert presets.load(f"{tmp_path}/recipe.yaml") == loaded
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["run", "--nonsense"],
+        ["run", "no-such-preset"],
+        ["run", "tiny", "traning.epochs=2"],
+        ["run", "--limit", "0"],
+        ["report", "no/such/folder"],
+        ["sample", "--model", "w2s:tiny-weak"],
+        ["grade", "--task", "arith", "--gold", "none.jsonl", "--responses", "none.jsonl"],
+        ["agree", "--task", "arith", "--weak", "a", "--strong", "b", "--out", "c", "--match", "almost"],
+        ["sample", "--model", "x/y", "--task", "sums", "--split", "test", "--out", "o.jsonl"],
+        ["sample", "--model", "x/y", "--task", "arith", "--split", "tset", "--out", "o.jsonl"],
+    ],
+)
+def test_a_user_error_is_2_without_a_traceback(arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.strip()
+    assert "Traceback" not in captured.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failure_of_ours_is_1_with_its_traceback(capsys, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(verbs, "grade", broken)
+    assert cli.main(["grade", "--task", "arith", "--gold", "g", "--responses", "r"]) == 1
+    error = capsys.readouterr().err
+    assert "Traceback" in error
+    assert "w2s failed: ZeroDivisionError: by zero" in error
+
+
+def test_grade_prints_the_accuracy_and_writes_verdicts(tmp_path, capsys):
+    gold = write(tmp_path / "gold.jsonl", {"id": 1, "answer": "4"}, {"id": 2, "answer": "5"})
+    given = write(
+        tmp_path / "responses.jsonl",
+        {"id": 1, "question": "2+2?", "response": "#### 4"},
+        {"id": 2, "question": "2+3?", "response": "#### 6"},
+    )
+    out = tmp_path / "graded.jsonl"
+    code = cli.main(["grade", "--task", "arith", "--gold", gold, "--responses", given, "--out", str(out)])
+    assert code == 0
+    assert "50.00%" in capsys.readouterr().out
+    assert [json.loads(line)["verdict"] for line in out.read_text().splitlines()] == ["correct", "wrong"]
+
+
+def test_rows_on_standard_output_are_rows_only(tmp_path, capsys):
+    rows = [{"id": i, "question": f"{i}+0?", "response": f"#### {i}"} for i in range(3)]
+    weak, strong = write(tmp_path / "w.jsonl", *rows), write(tmp_path / "s.jsonl", *rows)
+    assert cli.main(["agree", "--task", "arith", "--weak", weak, "--strong", strong, "--out", "-"]) == 0
+    captured = capsys.readouterr()
+    assert [json.loads(line)["source"] for line in captured.out.splitlines()] == ["weak", "icl"] * 3
+    assert "kept 3 of 3" in captured.err
+
+
+@pytest.mark.parametrize("verb", ["tasks", "presets", "doctor"])
+def test_lists_name_what_they_list(verb, capsys):
+    assert cli.main([verb]) == 0
+    assert {"tasks": "gsm8k", "presets": "tiny", "doctor": "pydantic"}[verb] in capsys.readouterr().out
+
+
+def test_version(capsys):
+    from w2s import __version__
+
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == f"w2s {__version__}"

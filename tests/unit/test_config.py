@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from w2s import config
+from w2s.flow.fingerprint import digest
+
+MODELS = [
+    model
+    for model in vars(config).values()
+    if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == config.__name__
+]
+ARITH = {"name": "arith"}
+
+
+def recipe(**changes) -> config.Recipe:
+    return config.Recipe.model_validate({"name": "r", "task": ARITH, **changes})
+
+
+def test_identity_and_runtime_share_no_field():
+    assert not config.Recipe.model_fields.keys() & config.Runtime.model_fields.keys()
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if not model.__name__.startswith("_")])
+def test_every_type_is_frozen_and_refuses_unknown_fields(model):
+    assert model.model_config["frozen"] and model.model_config["extra"] == "forbid"
+
+
+def test_a_recipe_cannot_be_changed_in_place():
+    with pytest.raises(ValidationError):
+        recipe().seed = 1
+
+
+def test_a_recipe_has_an_identity_and_every_field_counts():
+    """A digest for the default, and another one for each changed field."""
+    changes = [
+        {},
+        {"seed": 1},
+        {"task": {**ARITH, "data_seed": 1}},
+        {"task": {"name": "gsm8k"}},
+        {"selection": {"match": "string"}},
+        {"training": {"epochs": 4}},
+        {"training": {"lora": {"rank": 2}}},
+        {"preference": {"losses": ["dpo", "orpo"]}},
+        {"evaluation": {"k": [1]}},
+        {"limit": 3},
+    ]
+    assert len({digest(recipe(**change)) for change in changes}) == len(changes)
+
+
+def test_ways_of_writing_one_value_have_one_identity():
+    assert digest(recipe(training={"epochs": 3, "learning_rate": "1e-5"})) == digest(
+        recipe(training={"epochs": 3.0, "learning_rate": 0.00001})
+    )
+
+
+def test_the_papers_values_are_the_defaults():
+    made = recipe()
+    assert (made.sampling.n, made.sampling.temperature, made.sampling.top_p) == (10, 1.0, 1.0)
+    assert (made.selection.confidence, made.selection.reject_confidence) == (0.6, 0.8)
+    assert made.few_shot.k == 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"selection": {"confidence": 0.9}},
+        {"selection": {"confidence": 1.1}},
+        {"training": {"learning_rate": 0}},
+        {"training": {"learning_rate": float("nan")}},
+        {"training": {"batch_size": 0}},
+        {"sampling": {"temperature": 0}},
+        {"sampling": {"top_p": 0}},
+        {"limit": 0},
+        {"few_shot": {"k": 0}},
+        {"task": {"name": "arith", "train_1": 0}},
+        {"task": {"name": "arith", "overlap": "drop"}},
+        {"task": {"name": "nothing"}},
+        {"task": {}},
+        {"baselines": ["weak_flor"]},
+        {"device": "cpu"},
+    ],
+    ids=str,
+)
+def test_values_that_cannot_be_meant_are_refused(changes):
+    with pytest.raises(ValidationError):
+        recipe(**changes)
+
+
+def test_equal_thresholds_are_allowed():
+    assert recipe(selection={"confidence": 0.8, "reject_confidence": 0.8})

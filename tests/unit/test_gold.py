@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from w2s import config, gold
+from w2s.errors import BranchEnds, UserError
+from w2s.gold import Gold
+from w2s.tasks.rows import Row
+
+
+def parsed(style: str = "gsm8k", **fields: Any) -> Gold:
+    return gold.parse(Row("g.jsonl", 2, fields), style, "q")  # type: ignore[arg-type]
+
+
+def files(folder: Path, rows: list[dict[str, Any]], gold_rows: list[dict[str, Any]] | None = None) -> config.FilesTask:
+    """A jsonl task whose three splits are the same rows, with separate gold files where `gold_rows` is given."""
+    (folder / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "g.jsonl").write_text("".join(json.dumps(row) + "\n" for row in gold_rows or []))
+    splits = ("train_1", "train_2", "test")
+    return config.FilesTask(
+        name="jsonl",
+        **{split: str(folder / "q.jsonl") for split in splits},  # type: ignore[arg-type]
+        gold={} if gold_rows is None else {split: str(folder / "g.jsonl") for split in splits},
+        answer="number",
+    )
+
+
+def test_the_published_format() -> None:
+    answer = "She sold 48/2 = <<48/2=24>>24.\nIn all 48+24 = <<48+24=72>>72.\n#### 72"
+    assert parsed(answer=answer) == Gold("q", "72", "She sold 48/2 = 24.\nIn all 48+24 = 72.\n#### 72")
+
+
+def test_the_released_test_format() -> None:
+    fields = {
+        "answer": "1,080",
+        "solution": "540*2=<<540*2=1080>>1,080\n#### 1,080",
+        "level": "Level 3",
+        "subject": "x",
+    }
+    assert parsed(**fields) == Gold("q", "1,080", "540*2=1,080\n#### 1,080", 3, "x")
+
+
+@pytest.mark.parametrize("style, answer, expected", [
+    ("number", 72, "72"), ("number", 0.5, "0.5"), ("number", "-3", "-3"), ("gsm8k", "4:20", "4:20"),
+    ("math", "\\frac{1}{2}", "\\frac{1}{2}"), ("text", "Paris", "Paris"), ("text", "#### Paris", "#### Paris"),
+])  # fmt: skip
+def test_plain_answers(style: str, answer: object, expected: str) -> None:
+    assert parsed(style, answer=answer).answer == expected
+
+
+@pytest.mark.parametrize("style, fields", [
+    ("gsm8k", {"answer": "He has some.\n####"}), ("gsm8k", {"answer": "He has 3.\n#### many"}),
+    ("gsm8k", {"answer": ""}),
+    ("number", {"answer": "banana"}), ("number", {"answer": float("nan")}), ("number", {"answer": float("inf")}),
+    ("number", {"answer": True}), ("text", {"answer": " "}), ("math", {"answer": ["1"]}),
+    ("text", {"answer": "x" * 1001}),
+    ("number", {"answer": None}), ("number", {}),
+])  # fmt: skip
+def test_gold_that_cannot_be_used_is_named(style: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"g\.jsonl:2 \[answer\]"):
+        parsed(style, **fields)
+
+
+def test_a_solution_that_contradicts_the_answer_is_refused() -> None:
+    with pytest.raises(UserError, match=r"g\.jsonl:2 \[solution\]: the solution ends in '17', the answer is '18'"):
+        parsed(answer="18", solution="9*2=18\n#### 17")
+
+
+@pytest.mark.parametrize("level", [True, "hard", 1.5, [1]])
+def test_a_bad_level_is_named(level: object) -> None:
+    with pytest.raises(UserError, match=r"g\.jsonl:2 \[level\]"):
+        parsed(answer="1", level=level)
+
+
+def test_the_worked_text_ends_in_the_answer() -> None:
+    assert gold.worked(Gold("q", "7", "3+4=7\n#### 7"), "gsm8k") == "3+4=7\n#### 7"
+    assert gold.worked(Gold("q", "7", "3+4=7"), "gsm8k") == "3+4=7\n#### 7"
+    assert gold.worked(Gold("q", "7"), "gsm8k") == "#### 7"
+    assert gold.worked(Gold("q", "7", "3+4=7"), "math") == "3+4=7\nThe answer is: 7"
+    assert gold.worked(Gold("q", "7", "So the answer is 7.0."), "number") == "So the answer is 7.0."
+    assert gold.worked(Gold("q", "7", "So the answer is 8."), "number") == "So the answer is 8.\nThe answer is 7"
+
+
+@pytest.mark.parametrize("split", ["train_1", "train_2", "test"])
+def test_gold_may_stand_in_either_file(tmp_path: Path, split: str) -> None:
+    both = files(tmp_path, [{"id": 1, "question": "x", "answer": "4"}, {"id": 2, "question": "y", "answer": 5}])
+    assert [g.answer for g in gold.load(both, split).values()] == ["4", "5"]
+    apart = files(
+        tmp_path,
+        [{"id": 1, "question": "x", "answer": "not this"}, {"id": "2", "question": "y"}],
+        [{"id": 2, "answer": "5"}, {"id": "1", "answer": "4"}],
+    )
+    assert gold.load(apart, split) == {"1": Gold("1", "4"), "2": Gold("2", "5")}
+
+
+@pytest.mark.parametrize("split", ["train_1", "train_2", "test"])
+def test_no_gold_at_all_ends_the_branch(tmp_path: Path, split: str) -> None:
+    task = files(tmp_path, [{"id": 1, "question": "x"}, {"id": 2, "question": "y", "answer": None}])
+    with pytest.raises(BranchEnds, match=rf"no gold for {split}: .*q\.jsonl has no `answer` fields"):
+        gold.load(task, split)
+
+
+TWO = [{"id": 1, "question": "x"}, {"id": 2, "question": "y"}]
+
+
+@pytest.mark.parametrize("rows, gold_rows, says", [
+    ([{"id": 1, "question": "x", "answer": "4"}, {"id": 2, "question": "y"}], None, r"q\.jsonl:2 \[answer\].*no gold"),
+    ([{"id": 1, "question": "x", "answer": "none"}], None, r"q\.jsonl:1 \[answer\].*'none' cannot be parsed"),
+    (TWO, [{"id": 1, "answer": "4"}], r"q\.jsonl:2 \[id\]: question '2' of .* has no gold in .*g\.jsonl"),
+    (TWO, [{"id": n, "answer": "4"} for n in (1, 2, 3)], r"g\.jsonl:3 \[id\]: gold for '3', which is no question"),
+    (TWO, [{"id": 1, "answer": "4"}, {"id": 1, "answer": "4"}], r"g\.jsonl:2 \[id\]: id '1' already stands in"),
+    (TWO, [], r"g\.jsonl: the file has no rows"),
+])  # fmt: skip
+def test_bad_gold_is_an_error_but_for_train_2_where_it_ends_the_branch(
+    tmp_path: Path, rows: list[dict[str, Any]], gold_rows: list[dict[str, Any]] | None, says: str
+) -> None:
+    task = files(tmp_path, rows, gold_rows)
+    for split in ("train_1", "test"):
+        with pytest.raises(UserError, match=says):
+            gold.load(task, split)
+    with pytest.raises(BranchEnds, match=rf"(?s)gold of train_2 cannot be used: .*{says}"):
+        gold.load(task, "train_2")
+
+
+def test_a_bad_questions_file_is_an_error_for_train_2_too(tmp_path: Path) -> None:
+    task = files(tmp_path, TWO)
+    (tmp_path / "q.jsonl").write_text('{"id": 1, "question"')
+    with pytest.raises(UserError, match=r"q\.jsonl:1"):
+        gold.load(task, "train_2")
+
+
+def test_a_missing_gold_file_ends_the_branch_for_train_2(tmp_path: Path) -> None:
+    task = files(tmp_path, TWO, [])
+    (tmp_path / "g.jsonl").unlink()
+    with pytest.raises(BranchEnds, match=r"g\.jsonl: cannot be opened"):
+        gold.load(task, "train_2")
+
+
+def test_arith_gold_belongs_to_its_questions() -> None:
+    table = gold.load(config.ArithTask(train_1=3, train_2=3, test=3), "test")
+    assert len(table) == 3
+    for identity, right in table.items():
+        assert right.id == identity
+        assert right.solution is not None and right.solution.endswith(f"#### {right.answer}")
+
+
+def test_the_content_hash_sees_every_field_and_the_order() -> None:
+    tables = [
+        [Gold("a", "1")], [Gold("a", "2")], [Gold("a", "1", "s")], [Gold("a", "1", None, 1)],
+        [Gold("a", "1", None, None, "s")], [Gold("a", "1"), Gold("b", "2")], [Gold("b", "2"), Gold("a", "1")],
+    ]  # fmt: skip
+    hashes = [gold.content_hash({g.id: g for g in table}) for table in tables]
+    assert len(set(hashes)) == len(tables)
+    assert gold.content_hash({"a": Gold("a", "1")}) == hashes[0]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from w2s import models
+from w2s.errors import UserError
+
+
+def _folder(place: Path, *, weights: str = "model.safetensors", content: bytes = b"w") -> Path:
+    place.mkdir(parents=True)
+    (place / "config.json").write_text("{}")
+    (place / "tokenizer.json").write_text("{}")
+    (place / weights).write_bytes(content)
+    return place
+
+
+def test_identity_of_a_folder_is_its_content(tmp_path: Path) -> None:
+    first = models.resolve(str(_folder(tmp_path / "a")))
+    same = models.resolve(_folder(tmp_path / "b"))
+    assert first.path_or_id == str(tmp_path / "a") and first.revision is None
+    assert first.identity == same.identity
+    assert first.identity != models.resolve(_folder(tmp_path / "c", content=b"v")).identity
+    (tmp_path / "b" / "README.md").write_text("notes do not count")
+    assert models.resolve(tmp_path / "b").identity == first.identity
+    (tmp_path / "b" / "tokenizer.json").write_text("{ }")
+    assert models.resolve(tmp_path / "b").identity != first.identity
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [("config.json", "no config.json"), ("tokenizer.json", "no tokenizer"), ("model.safetensors", "no weights")],
+)
+def test_an_incomplete_folder_is_refused(tmp_path: Path, missing: str, message: str) -> None:
+    (_folder(tmp_path / "m") / missing).unlink()
+    with pytest.raises(UserError, match=message):
+        models.resolve(tmp_path / "m")
+
+
+def test_pickled_weights_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="pickled"):
+        models.resolve(_folder(tmp_path / "m", weights="pytorch_model.bin"))
+
+
+def test_shipped_models_are_found_and_misspellings_mended(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(models, "ASSETS", tmp_path)
+    _folder(tmp_path / "tiny-weak")
+    _folder(tmp_path / "tiny-strong")
+    assert models.shipped() == ["w2s:tiny-strong", "w2s:tiny-weak"]
+    assert models.resolve("w2s:tiny-weak").path_or_id == str(tmp_path / "tiny-weak")
+    with pytest.raises(UserError, match="did you mean w2s:tiny-weak"):
+        models.resolve("w2s:tiny-waek")
+
+
+@pytest.mark.parametrize("reference", ["./nothing", "/no/folder", "just-a-name", Path("a/b")])
+def test_what_is_no_hub_id_never_reaches_the_hub(reference: str | Path) -> None:
+    with pytest.raises(UserError, match="there is no model"):
+        models.resolve(reference)
+
+
+def test_offline_uses_the_local_snapshot_or_says_so(tmp_path: Path, monkeypatch) -> None:
+    import huggingface_hub
+
+    snapshot = _folder(tmp_path / "snapshots" / "abc123")
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *a, **k: str(snapshot / "config.json"))
+    found = models.resolve("owner/name@main", offline=True)
+    assert found == models.ResolvedModel("owner/name", "abc123", "hub:owner/name@abc123")
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *a, **k: None)
+    with pytest.raises(UserError, match="not on this machine"):
+        models.resolve("owner/name", offline=True)
+
+
+def test_scripted_references_are_their_own_identity() -> None:
+    assert models.resolve("scripted:a:b").identity == "scripted:a:b"

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from w2s import sampling
+from w2s.engines.base import Decoding
+from w2s.errors import UserError
+from w2s.records import Question, Response
+
+ASKED = [Question("a", "1+1?"), Question("b", "2+2?")]
+
+
+def test_arith_splits_are_as_large_as_asked_for():
+    found = sampling.questions("arith", "validation", 40)
+    assert len(found) == 40
+    assert not {q.question for q in found} & {q.question for q in sampling.questions("arith", "test", 40)}
+
+
+def test_a_file_can_be_the_split(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"id": 7, "question": "1+1?", "answer": "2"}\n{"id": 8, "question": "2+2?"}\n')
+    assert sampling.questions("jsonl", str(path)) == [Question("7", "1+1?"), Question("8", "2+2?")]
+    assert len(sampling.questions("jsonl", str(path), limit=1)) == 1
+
+
+def test_an_unknown_task_is_refused():
+    with pytest.raises(UserError, match="there is no task 'sums'"):
+        sampling.questions("sums", "test")
+
+
+def test_demonstrations_keep_the_order_of_the_file(tmp_path):
+    path = tmp_path / "shots.jsonl"
+    path.write_text("".join(json.dumps({"id": i, "question": f"q{i}", "response": f"r{i}"}) + "\n" for i in (2, 1)))
+    assert [shot.response for shot in sampling.demonstrations(path)] == ["r2", "r1"]
+    path.write_text("")
+    with pytest.raises(UserError, match="has no rows"):
+        sampling.demonstrations(path)
+
+
+def test_several_greedy_texts_are_refused(tmp_path):
+    with pytest.raises(UserError, match="greedy"):
+        sampling.sample(ASKED, str(tmp_path / "o.jsonl"), model="none", n=2, decoding=Decoding(8))
+
+
+class Engine:
+    """Answers with the prompt's length and the sample; fails after `batches` batches."""
+
+    def __init__(self, batches: int = 99) -> None:
+        from w2s.engines.scripted import ScriptedEngine
+
+        self._inner = ScriptedEngine(lambda request, decoding: f"{len(request.prompt)} {request.sample}")
+        self._left = batches
+
+    def plan(self, requests, decoding):
+        return [[request] for request in requests]
+
+    def run(self, batch, decoding):
+        if not self._left:
+            raise KeyboardInterrupt
+        self._left -= 1
+        return self._inner.run(batch, decoding)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def use(monkeypatch):
+    """Makes `sample` use an engine."""
+    identity = type("Resolved", (), {"identity": "one"})
+    monkeypatch.setattr(sampling.models, "resolve", lambda *_, **__: identity)
+
+    def use(engine):
+        monkeypatch.setattr(sampling.engines, "load", lambda *_, **__: engine)
+
+    return use
+
+
+def test_rows_follow_the_contract(tmp_path, use):
+    use(Engine())
+    out = tmp_path / "o.jsonl"
+    made = sampling.sample(ASKED, str(out), model="m", n=2, decoding=Decoding(8, temperature=1.0))
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(row["id"], row["sample"]) for row in rows] == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
+    assert rows[0]["question"] == "1+1?"
+    assert made.responses == 4
+    sampling.sample(ASKED, str(out), model="m", n=1, decoding=Decoding(8))
+    assert "sample" not in json.loads(out.read_text().splitlines()[0])
+
+
+def test_demonstrations_stand_before_the_question(tmp_path, use):
+    use(Engine())
+    plain, shown = tmp_path / "plain.jsonl", tmp_path / "shown.jsonl"
+    sampling.sample(ASKED, str(plain), model="m", n=1, decoding=Decoding(8))
+    sampling.sample(ASKED, str(shown), model="m", n=1, decoding=Decoding(8), shots=[Response("x", "0+0?", "#### 0")])
+    lengths = [int(json.loads(path.read_text().splitlines()[0])["response"].split()[0]) for path in (plain, shown)]
+    assert lengths[1] - lengths[0] == len("Question: 0+0?\nAnswer: #### 0\n\n")
+
+
+def test_stopped_half_way_it_goes_on_and_leaves_nothing_behind(tmp_path, use):
+    whole, broken = tmp_path / "whole" / "o.jsonl", tmp_path / "broken" / "o.jsonl"
+    decoding = Decoding(8, temperature=1.0)
+    use(Engine())
+    sampling.sample(ASKED, str(whole), model="m", n=2, decoding=decoding)
+    use(Engine(batches=3))
+    with pytest.raises(KeyboardInterrupt):
+        sampling.sample(ASKED, str(broken), model="m", n=2, decoding=decoding)
+    assert not broken.exists()
+    use(Engine(batches=1))  # only one batch is left to do
+    sampling.sample(ASKED, str(broken), model="m", n=2, decoding=decoding)
+    assert broken.read_bytes() == whole.read_bytes()
+    assert [path.name for path in broken.parent.iterdir()] == ["o.jsonl"]
+
+
+def test_an_unknown_split_is_refused():
+    with pytest.raises(UserError, match="tset"):
+        sampling.questions("arith", "tset")
+
+
+def test_equal_seeds_are_equal():
+    assert sampling.step_seed(1) == sampling.step_seed(1) != sampling.step_seed(2)

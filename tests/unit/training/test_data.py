@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from w2s.errors import UserError
+from w2s.records import Example, Preference
+from w2s.training import data
+from w2s.training.data import IGNORE, Encoded, LengthGrouped
+
+BOS, EOS = 0, 1
+
+
+def test_prompt_then_completion_then_one_eos(tokenizer):
+    (row,) = data.encode(tokenizer, [Example("q", "x y", " z")], 50)
+    x, space, y, z = (tokenizer.encode(text, add_special_tokens=False)[0] for text in ("x", " ", "y", "z"))
+    assert row.prompt == (BOS, x, space, y)
+    assert row.completion == (space, z, EOS)
+    assert row.labels == [IGNORE] * 4 + [space, z, EOS]
+    assert row.tokens == [*tokenizer("x y")["input_ids"], space, z, EOS]
+
+
+def test_a_token_may_not_straddle_the_boundary(tokenizer):
+    """`ab` is one token, but after the prompt "a" a model can only go on with "b"."""
+    (row,) = data.encode(tokenizer, [Example("q", "a", "b ab")], 50)
+    a, b, both, space = (tokenizer.encode(text, add_special_tokens=False)[0] for text in ("a", "b", "ab", " "))
+    assert row.prompt == (BOS, a)
+    assert row.completion == (b, space, both, EOS)
+
+
+def test_special_tokens_in_the_text_are_not_doubled(tokenizer):
+    (row,) = data.encode(tokenizer, [Example("q", "<s>x", " z</s>")], 50)
+    assert row.prompt.count(BOS) == 1
+    assert row.completion.count(EOS) == 1 and row.completion[-1] == EOS
+
+
+def test_an_example_that_is_too_long_is_named_and_measured(tokenizer):
+    """BOS + 3 + 4 + EOS = 9 tokens."""
+    rows = [Example("fits", "x", " z"), Example("too-long", "xyz", " zzz")]
+    assert len(data.encode(tokenizer, rows, 9)) == 2
+    with pytest.raises(UserError, match=r"'too-long' has 9 tokens \(1 of 2"):
+        data.encode(tokenizer, rows, 8)
+
+
+@pytest.mark.parametrize(
+    ("example", "message"),
+    [
+        (Example("q7", "x", ""), "'q7' has an empty completion"),
+        (Example("q7", "x", " a</s>b"), "'q7' has an EOS inside"),
+    ],
+)
+def test_unusable_text_is_refused(tokenizer, example, message):
+    with pytest.raises(UserError, match=message):
+        data.encode(tokenizer, [example], 50)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (Encoded("q7", (BOS, 9), (8, 7)), "'q7' does not end with EOS"),
+        (Encoded("q7", (BOS, 9), ()), "'q7' does not end with EOS"),
+        (Encoded("q7", (), (8, EOS)), "'q7' has an empty prompt"),
+    ],
+)
+def test_the_preflight_names_the_row(row, message):
+    with pytest.raises(UserError, match=message):
+        data.check([Encoded("good", (BOS, 9), (8, EOS)), row], EOS, 50)
+
+
+def test_a_tokenizer_without_eos_is_refused(tokenizer):
+    mute = copy.deepcopy(tokenizer)
+    mute.pad_token = mute.eos_token = None
+    with pytest.raises(UserError, match="no end-of-sequence token"):
+        data.encode(mute, [Example("q", "x", " z")], 50)
+
+
+def test_nothing_to_train_on_is_refused(tokenizer):
+    with pytest.raises(UserError, match="nothing to train on"):
+        data.encode(tokenizer, [], 50)
+
+
+def test_a_pair_may_not_prefer_a_text_to_itself(tokenizer):
+    with pytest.raises(UserError, match="'q7' prefers a text to itself"):
+        data.encode_pairs(tokenizer, [Preference("q7", "x", " z", " z")], 50)
+
+
+def test_chosen_and_rejected_share_their_prompt(tokenizer):
+    chosen, rejected = data.encode_pairs(tokenizer, [Preference("q", "a", "b", "c")], 50)
+    assert chosen[0].prompt == rejected[0].prompt
+
+
+def test_describe_first_shows_text_and_mask(tokenizer):
+    rows = data.encode(tokenizer, [Example("q", "x", " z"), Example("r", "y", " y")], 50)
+    assert data.describe_first(tokenizer, rows) == [
+        ("<s>", False), ("x", False), (" ", True), ("z", True), ("</s>", True),
+    ]  # fmt: skip
+
+
+def test_padding_is_by_length_even_where_the_padding_token_is_eos():
+    batch = data.pad([([5, 6, EOS], [IGNORE, 6, EOS]), ([5, EOS], [IGNORE, EOS])], EOS)
+    assert batch["input_ids"].tolist() == [[5, 6, EOS], [5, EOS, EOS]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
+    assert batch["labels"].tolist() == [[IGNORE, 6, EOS], [IGNORE, EOS, IGNORE]]
+
+
+class TestLengthGrouped:
+    lengths = tuple((7 * i) % 31 + 1 for i in range(67))
+
+    def epoch(self, seed: int, epoch: int) -> list[int]:
+        sampler = LengthGrouped(self.lengths, 4, seed)
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    def test_every_index_once(self):
+        assert sorted(self.epoch(0, 0)) == list(range(67))
+
+    def test_the_order_comes_from_seed_and_epoch(self):
+        assert self.epoch(3, 1) == self.epoch(3, 1)
+        assert self.epoch(3, 1) != self.epoch(3, 2)
+        assert self.epoch(3, 1) != self.epoch(4, 1)
+
+    def test_less_padding_than_an_unsorted_order(self):
+        """Padded tokens of 16 full batches of 4, against the same indices in the order they came."""
+
+        def padded(order: list[int]) -> int:
+            return sum(4 * max(self.lengths[j] for j in order[i : i + 4]) for i in range(0, 64, 4))
+
+        assert padded(self.epoch(0, 0)) < 0.85 * padded(list(range(67)))
+
+    def test_batches_do_not_go_from_short_to_long(self):
+        order = self.epoch(0, 0)
+        means = [sum(self.lengths[j] for j in order[i : i + 4]) for i in range(0, 64, 4)]
+        assert means not in (sorted(means), sorted(means, reverse=True))
