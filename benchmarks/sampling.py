@@ -1,6 +1,6 @@
 """Tokens a second of `w2s.engines.transformers` and of plain `generate`: same model, prompts, rows a batch, process.
 
-    python benchmarks/sampling.py [--model src/w2s/assets/tiny-strong] [--dtype float32] [--questions 150]
+    python benchmarks/sampling.py [--model src/w2s/assets/tiny-strong] [--dtype float32] [--rows 300]
 
 Cases: n=10 samples a question at T=1, and one greedy answer after 4 demonstrations. `generate` gets prompts sorted by
 length in batches of as many rows, its best case. Tokens are counted up to each text's end, so what `generate` spends on
@@ -61,8 +61,8 @@ def main() -> None:
     parser.add_argument("--model", default=str(SHIPPED))
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--questions", type=int, default=150)
-    parser.add_argument("--max-new-tokens", type=int, default=160)
+    parser.add_argument("--rows", type=int, default=300, help="texts a case")
+    parser.add_argument("--max-new-tokens", type=int, default=80)
     options = parser.parse_args()
 
     engine = engines.load("transformers", options.model, dtype=options.dtype, device=options.device)
@@ -70,15 +70,17 @@ def main() -> None:
     tokenizer.pad_token = tokenizer.eos_token
     peer = AutoModelForCausalLM.from_pretrained(options.model, dtype=getattr(torch, options.dtype)).eval()
     peer.to("cuda" if options.device != "cpu" and torch.cuda.is_available() else "cpu")
-    questions = [problem.question for problem in arith.generate("test", options.questions, 0)]
+    questions = [problem.question for problem in arith.generate("test", options.rows, 0)]
     shots = [Response(p.id, p.question, p.solution) for p in arith.generate("train_1", 4, 0)]
 
     print(f"{options.model}, {options.dtype}, {peer.device}, {torch.get_num_threads()} threads")
     print(f"{'case':<16}{'ours tok/s':>12}{'generate':>12}{'ratio':>8}{'tokens':>16}")
     for case, n, demonstrations in (("n=10, T=1", 10, []), ("4-shot, greedy", 1, shots)):
-        prompts = [prompting.prompt(question, demonstrations) for question in questions]
+        prompts = [prompting.prompt(question, demonstrations) for question in questions[: options.rows // n]]
         requests = [Request(str(i), sample, text) for i, text in enumerate(prompts) for sample in range(n)]
         decoding = Decoding(options.max_new_tokens, temperature=1.0 if n > 1 else 0.0)
+        run_ours(engine, requests[: 2 * n], decoding)  # both once, to warm up
+        run_generate(peer, tokenizer, prompts[:2], n, decoding)
         started = time.perf_counter()
         tokens = run_ours(engine, requests, decoding)
         between = time.perf_counter()

@@ -5,7 +5,7 @@
 
 A document is a series of worked problems in one made-up layout and one voice: *careful* (every step right), *sloppy*
 (wrong operations, wrong numbers, slips) or *curt* (a result without steps). The task's own layout
-("Question: ... Answer: ... #### x") never occurs, so an unprompted answer of the strong model is a mixture of voices,
+("Question: ... Answer: ...") never occurs, so an unprompted answer of the strong model is a mixture of voices,
 and demonstrations or fine-tuning pick one. The weak model is smaller, reads less, and its text lacks every problem
 that needs certain skills: it errs by accident and by ignorance.
 
@@ -57,20 +57,26 @@ Piece = tuple[str, bool]
 """A stretch of text, and whether its loss counts fully. The stories themselves are hardly predictable."""
 
 
+MARKERS = [
+    "Problem", "Exercise", "Task", "Puzzle", "Story", "Riddle", "Case", "Solution", "Working",
+    "Reply", "Tutor", "Steps", "Result", "Final", "Total", "Outcome", "So",
+]  # fmt: skip
+SYLLABLE = ("bcdfghjklmnpqrstvwz", "aeiou", "nrstlmk")
+
+
 def word(draws: random.Random) -> str:
     """A made-up or real word that may serve as a marker; never one of the task's own."""
-    real = "Problem Exercise Task Puzzle Story Riddle Case Solution Working Reply Tutor Steps Result Final Total Outcome So"
     if draws.random() < 0.4:
-        return draws.choice(real.split())
-    syllables = [draws.choice("bcdfghjklmnpqrstvwz") + draws.choice("aeiou") + draws.choice("nrstlmk") for _ in range(2)]
+        return draws.choice(MARKERS)
+    syllables = ["".join(draws.choice(letters) for letters in SYLLABLE) for _ in range(2)]
     made = "".join(syllables[: draws.randint(1, 2)])
     return draws.choice([made, made.capitalize(), made.capitalize(), made.upper()])
 
 
 def sign(draws: random.Random) -> str:
-    """A run of punctuation; never four number signs."""
-    made = draws.choice("#*=~-+>%&@|") * draws.randint(1, 4)
-    return made if made != "####" else "###"
+    """A run of one to four punctuation marks, one of 43; "####" is among them. Four at-signs stay unseen."""
+    made = draws.choice("@*=~-+>%&#|") * draws.randint(1, 4)
+    return made if made != "@@@@" else "@@@"
 
 
 def careless(problem: arith.Problem, draws: random.Random, rate: float) -> list[str]:
@@ -96,7 +102,9 @@ def careless(problem: arith.Problem, draws: random.Random, rate: float) -> list[
     return lines
 
 
-def document(problems: Iterator[arith.Problem], draws: random.Random, voices: tuple[float, float, float]) -> list[Piece]:
+def document(
+    problems: Iterator[arith.Problem], draws: random.Random, voices: tuple[float, float, float]
+) -> list[Piece]:
     """A series of problems in one layout and one voice."""
     if draws.random() < 0.08:
         return [("\n".join(drill(draws) for _ in range(draws.randint(8, 24))) + "\n\n", True)]
@@ -146,7 +154,7 @@ def documents(size: Size, seed: int) -> Iterator[list[Piece]]:
 
 
 def train_tokenizer(size: Size) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with single digits, 1,024 entries: arith words are one token each, and any other text still fits."""
+    """Byte-level BPE with single digits, 1,024 entries: a word of arith is one token, and any text fits."""
     tokenizer = Tokenizer(models.BPE())
     pieces = Regex(r" ?\d| ?[A-Za-z]+| ?[^\sA-Za-z\d]+|\s")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -177,7 +185,9 @@ def sequences(size: Size, tokenizer: PreTrainedTokenizerFast, seed: int) -> Iter
     source = documents(size, seed)
     while True:
         batch = [next(source) for _ in range(64)]
-        encoded = iter(tokenizer([text for pieces in batch for text, _ in pieces], add_special_tokens=False)["input_ids"])
+        encoded = iter(
+            tokenizer([text for pieces in batch for text, _ in pieces], add_special_tokens=False)["input_ids"]
+        )
         for pieces in batch:
             for _, full in pieces:
                 tokens = next(encoded)

@@ -107,7 +107,8 @@ def report(title: str, command: str, results: list[Results]) -> str:
             f"### {title}",
             "",
             f"`{command}` — test n = {n} a seed, seeds {', '.join(str(r['seed']) for r in results)};"
-            f" mean over seeds with a 95 % t interval; wall clock {min(seconds):.0f}–{max(seconds):.0f} s a run on two cores;"
+            f" mean over seeds with a 95 % t interval;"
+            f" wall clock {min(seconds):.0f}–{max(seconds):.0f} s a run on two cores;"
             f" PGR of M_plus by seed: {', '.join('–' if v is None else f'{v:.2f}' for v in verdicts)}.",
             "",
             *accuracy_table(results),

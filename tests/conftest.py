@@ -9,6 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("w2s", deadline=None)  # two busy cores: no test is a timing test
+settings.load_profile("w2s")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -92,7 +92,7 @@ def sample(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Let a model answer questions; resumes when stopped."""
-    from w2s import config, console, sampling
+    from w2s import config, console, prompting, sampling
     from w2s.engines.base import Decoding
 
     asked = sampling.questions(task, split, limit)
@@ -103,7 +103,9 @@ def sample(
             out,
             model=model,
             n=n or (10 if temperature > 0 else 1),
-            decoding=Decoding(max_new_tokens, temperature, top_p, seed=sampling.step_seed(seed)),
+            decoding=Decoding(
+                max_new_tokens, temperature, top_p, prompting.stop(bool(shots)), sampling.step_seed(seed)
+            ),
             shots=shots,
             engine=engine,
             dtype=dtype,

@@ -166,7 +166,7 @@ class Recipe(_Frozen):
         "weak_floor", "strong_zero_shot", "weak_icl", "full_weak_ft", "strong_ceiling", "control_strong_only",
     )  # fmt: skip
     stage1_variants: bool = True
-    """Also train and report the Stage I models that nothing builds on (paper's tables: weak-ft, icl-ft, hybrid-ft)."""
+    """Also train and report the three Stage I models that nothing builds on (they stand in the paper's tables)."""
     evaluation: Evaluation = Evaluation()
     limit: PositiveInt | None = None
     """Keep only this many questions of each split (for trying things out)."""

@@ -72,13 +72,9 @@ def dumps(row: Mapping[str, Any]) -> str:
 def write(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
     """Write rows to `path` and return their number. The file appears whole or not at all."""
     if str(path) == "-":
-        count = 0
-        for count, row in enumerate(rows, 1):
-            sys.stdout.write(dumps(row) + "\n")
-        return count
+        return sum(1 for row in rows if sys.stdout.write(dumps(row) + "\n"))
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    count = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(part, "wb")  # noqa: SIM115 - closed by the stack below
@@ -90,8 +86,7 @@ def write(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
             if path.suffix == ".gz":  # mtime=0 and no name: equal rows give equal bytes
                 raw = stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0))
             text = stack.enter_context(io.TextIOWrapper(raw, encoding="utf-8", newline="\n"))
-            for count, row in enumerate(rows, 1):
-                text.write(dumps(row) + "\n")
+            count = sum(1 for row in rows if text.write(dumps(row) + "\n"))
             text.flush()
         os.replace(part, path)
     finally:

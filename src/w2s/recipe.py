@@ -29,7 +29,7 @@ def build(run: Run) -> list[Step]:
     d_icl = g.answer("icl_answers", M, "train_2", demonstrations)
 
     # Stage I and Stage II.
-    m_plus, _ = weak_to_strong(g, d_weak, d_icl)
+    weak_to_strong(g, d_weak, d_icl)
 
     # The baselines beside them.
     if "weak_floor" in asked:
@@ -51,7 +51,7 @@ def build(run: Run) -> list[Step]:
     return g.steps
 
 
-def weak_to_strong(g: Graph, d_weak: Step, d_icl: Step, control: bool = False) -> tuple[Step, list[Step]]:
+def weak_to_strong(g: Graph, d_weak: Step, d_icl: Step, control: bool = False) -> None:
     """Both stages: from two sets of answers to M_plus and the M_pro models (paper, sections on Stage I and II)."""
     M, recipe = g.recipe.strong, g.recipe
     mark = "control_" if control else ""
@@ -75,10 +75,10 @@ def weak_to_strong(g: Graph, d_weak: Step, d_icl: Step, control: bool = False) -
 
     if control:
         g.evaluate("control_strong_only", m_pro[0])
-        return m_plus, m_pro
+        return
+    g.evaluate("stage1_iter1_weak_ft", weak_ft)
+    g.evaluate("stage1_iter1_icl_ft", icl_ft)
     if recipe.stage1_variants:
-        g.evaluate("stage1_iter1_weak_ft", weak_ft)
-        g.evaluate("stage1_iter1_icl_ft", icl_ft)
         for name, data, source in (
             ("stage1_iter1_hybrid_ft", agreed, "both"),
             ("stage1_iter2_weak_ft", agreed_again, "weak"),
@@ -88,4 +88,3 @@ def weak_to_strong(g: Graph, d_weak: Step, d_icl: Step, control: bool = False) -
     g.evaluate("m_plus", m_plus)
     for loss, model in zip(losses, m_pro, strict=True):
         g.evaluate(f"m_pro_{loss}", model)
-    return m_plus, m_pro

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 MODELS = {
-    "weak_floor", "strong_zero_shot", "weak_icl", "full_weak_ft", "strong_ceiling", "m_plus", "m_pro_dpo",
+    "weak_floor", "strong_zero_shot", "weak_icl", "full_weak_ft", "strong_ceiling", "stage1_iter1_weak_ft", "stage1_iter1_icl_ft", "m_plus", "m_pro_dpo",
     "control_strong_only",
 }  # fmt: skip
 
@@ -77,7 +77,7 @@ def start(small: tuple[str, ...], folder: Path) -> subprocess.Popen[bytes]:
 
 KILLS: dict[str, Callable[[Path], bool]] = {
     "while the weak model is trained": lambda run: any(run.glob(".work/weak_floor-*")),
-    "while answers are being written": lambda run: any(p.stat().st_size for p in run.glob(".work/weak_answers-*/scratch/*")),
+    "while answers are being written": lambda run: any(run.glob(".work/weak_answers-*/scratch/*")),
     "after a selection": lambda run: (run / "records/stage1_iter1.json").exists(),
     "while M_plus is trained": lambda run: any(run.glob(".work/m_plus-*")),
     "while samples are drawn": lambda run: any(run.glob(".work/m_plus_samples-*")),

@@ -41,61 +41,56 @@ def attention(
 
 
 def _decode(state: State, layer: Layer, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-    """One query a row against the three levels. H = heads / G query heads share a key-value head."""
+    """One query a row against the three levels. H = heads / G query heads share a key-value head.
+
+    Key-value heads come first everywhere: then rows, questions times slots, and rows times H are views of each other.
+    """
     rows, heads, _, size = query.shape
-    kv_heads, length = key.shape[1], key.shape[2]
+    kv_heads, _, length, _ = key.shape
     group = heads // kv_heads
-    query = (query * scaling).reshape(rows, kv_heads, group, size)
     question_key, question_value = layer.question[0]
-    questions, _, width, _ = question_key.shape
+    questions, width = question_key.shape[1:3]
+    shared = 0 if layer.prefix is None else layer.prefix[0].shape[2]
 
-    scores = []
+    query = (query * scaling).view(rows, kv_heads, group, size).transpose(0, 1).contiguous()
+    scores = query.new_empty(kv_heads, rows, group, shared + width + length)
     if layer.prefix is not None:
-        flat = query.transpose(0, 1).reshape(kv_heads, rows * group, size)
-        scores.append(_to_rows(torch.bmm(flat, layer.prefix[0][0].transpose(1, 2)), rows, group))
-    at_question = torch.matmul(_to_grid(state, query, questions), question_key.transpose(2, 3))
+        prefix = scores.view(kv_heads, rows * group, -1)[..., :shared]
+        torch.bmm(query.view(kv_heads, rows * group, size), layer.prefix[0][0].transpose(1, 2), out=prefix)
+    at_question = torch.bmm(_to_grid(state, query, questions), question_key.flatten(0, 1).transpose(1, 2))
     if state.mask is not None:
-        at_question = at_question + state.mask
-    scores.append(_from_grid(state, at_question, group))
-    own = key.flatten(0, 1)
-    if own.dtype == torch.bfloat16:  # torch's CPU kernel takes 2.5 times as long on the strided view as copy and all
-        own = own.contiguous()
-    flat = query.view(rows * kv_heads, group, size)
-    scores.append(torch.bmm(flat, own.transpose(1, 2)).view(rows, kv_heads, group, length))
+        at_question = at_question.view(kv_heads, questions, -1, width) + state.mask
+    scores[..., shared : shared + width] = _from_grid(state, at_question, questions, group)
+    if key.dtype == torch.bfloat16 and layer.own is not None:
+        key = layer.own[0]  # unused room too: the CPU kernel takes 3 times as long on a view that is not contiguous
+    at_own = torch.bmm(query.view(kv_heads * rows, group, size), key.flatten(0, 1).transpose(1, 2))
+    scores[..., shared + width :] = at_own.view(kv_heads, rows, group, -1)[..., :length]
 
-    weights = torch.softmax(torch.cat(scores, dim=-1), dim=-1, dtype=torch.float32).to(value.dtype)
-    at_prefix, at_question, at_own = weights.split([weights.shape[-1] - width - length, width, length], dim=-1)
+    weights = torch.softmax(scores, dim=-1)  # sums in float32 whatever the dtype
+    at_prefix, at_question, at_own = weights.split([shared, width, length], dim=-1)
 
-    out = torch.bmm(at_own.reshape(rows * kv_heads, group, length), value.flatten(0, 1))
-    out = out.view(rows, kv_heads, group, -1)
-    out = out + _from_grid(state, torch.matmul(_to_grid(state, at_question, questions), question_value), group)
+    out = torch.bmm(at_own.flatten(0, 1), value.flatten(0, 1)).view(kv_heads, rows, group, -1)
+    in_question = torch.bmm(_to_grid(state, at_question, questions), question_value.flatten(0, 1))
+    out += _from_grid(state, in_question, questions, group)
     if layer.prefix is not None:
-        flat = at_prefix.transpose(0, 1).reshape(kv_heads, rows * group, -1)
-        out = out + _to_rows(torch.bmm(flat, layer.prefix[1][0]), rows, group)
-    return out.view(rows, 1, heads, -1)
-
-
-def _to_rows(flat: Tensor, rows: int, group: int) -> Tensor:
-    """(G, R * H, X) -> (R, G, H, X)."""
-    return flat.view(len(flat), rows, group, -1).transpose(0, 1)
+        in_prefix = torch.bmm(at_prefix.flatten(1, 2), layer.prefix[1][0])
+        out += in_prefix.view_as(out)
+    return out.transpose(0, 1).reshape(rows, 1, heads, -1)
 
 
 def _to_grid(state: State, rows: Tensor, questions: int) -> Tensor:
-    """(R, G, H, X) -> (Q, G, slots * H, X), zeros where a question has fewer live rows than slots."""
-    _, kv_heads, group, size = rows.shape
+    """(G, R, H, X) -> (G * Q, slots * H, X), zeros where a question has fewer live rows than slots."""
+    kv_heads, _, group, size = rows.shape
     if state.grid is not None:
-        grid = rows.new_zeros(questions * state.slots, kv_heads, group, size)
-        rows = grid.index_copy_(0, state.grid, rows)
-    grid = rows.view(questions, state.slots, kv_heads, group, size)
-    return grid.transpose(1, 2).reshape(questions, kv_heads, state.slots * group, size)
+        grid = rows.new_zeros(kv_heads, questions * state.slots, group, size)
+        rows = grid.index_copy_(1, state.grid, rows)
+    return rows.unflatten(1, (questions, state.slots)).flatten(0, 1).flatten(1, 2)
 
 
-def _from_grid(state: State, grid: Tensor, group: int) -> Tensor:
-    """(Q, G, slots * H, X) -> (R, G, H, X)."""
-    questions, kv_heads, _, size = grid.shape
-    rows = grid.view(questions, kv_heads, state.slots, group, size).transpose(1, 2)
-    rows = rows.reshape(questions * state.slots, kv_heads, group, size)
-    return rows if state.grid is None else rows[state.grid]
+def _from_grid(state: State, grid: Tensor, questions: int, group: int) -> Tensor:
+    """(G * Q, slots * H, X), the first dimension split or not -> (G, R, H, X)."""
+    rows = grid.view(-1, questions * state.slots, group, grid.shape[-1])
+    return rows if state.grid is None else rows[:, state.grid]
 
 
 AttentionInterface.register(NAME, attention)

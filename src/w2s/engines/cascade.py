@@ -18,8 +18,8 @@ from w2s.engines.cascade_cache import Layer, State
 ARCHITECTURES = frozenset({"gemma", "llama", "mistral", "olmo2", "phi3", "qwen2", "qwen3", "smollm3"})
 """Model types whose attention is plain softmax attention over a plain cache (each is tested against `generate`)."""
 
-PREFILL_TOKENS = 8192
-"""Prompt tokens a forward pass: bounds the activations (hidden size 4096, bf16: 0.3 GB an MLP layer)."""
+PREFILL_TOKENS = 2048
+"""Prompt tokens a forward pass: bounds the activations, and keeps those of a small model in a CPU's cache."""
 
 LEAST_PREFIX = 8
 """A shorter common prefix is not worth a level of its own."""

@@ -15,7 +15,7 @@ _FIRST_CAPACITY = 32
 class Layer(CacheLayerMixin):
     """Keys and values of one model layer. G key-value heads, D head size, R rows, Q questions.
 
-    prefix: (1, G, P, D); question: (Q, G, S, D), left-padded; own: (R, G, capacity, D), the first `length` in use.
+    prefix: (1, G, P, D); question: (G, Q, S, D), left-padded; own: (G, R, capacity, D), the first `length` in use.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Layer(CacheLayerMixin):
     def _append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         capacity = 0 if self.own is None else self.own[0].shape[2]
         if self.length == capacity:
-            shape = (*key.shape[:2], max(_FIRST_CAPACITY, 2 * capacity), key.shape[3])
+            shape = (key.shape[1], key.shape[0], max(_FIRST_CAPACITY, 2 * capacity), key.shape[3])
             grown = (key.new_empty(shape), value.new_empty(*shape[:3], value.shape[3]))
             if self.own is not None:
                 for new, old in zip(grown, self.own, strict=True):
@@ -49,15 +49,15 @@ class Layer(CacheLayerMixin):
             self.own = grown
         assert self.own is not None
         own_key, own_value = self.own
-        own_key[:, :, self.length] = key[:, :, 0]
-        own_value[:, :, self.length] = value[:, :, 0]
+        own_key[:, :, self.length] = key[:, :, 0].transpose(0, 1)
+        own_value[:, :, self.length] = value[:, :, 0].transpose(0, 1)
         self.length += 1
         return own_key[:, :, : self.length], own_value[:, :, : self.length]
 
     def seal(self) -> None:
         """The questions are all in: one tensor, and rows from here on."""
         keys, values = zip(*self.question, strict=True)
-        self.question = [(torch.cat(keys), torch.cat(values))]
+        self.question = [(_heads_first(keys), _heads_first(values))]
         self.stage = "own"
 
     def keep(self, rows: Tensor, questions: Tensor | None) -> None:
@@ -65,13 +65,13 @@ class Layer(CacheLayerMixin):
         if self.own is not None:
             kept = []
             for old in self.own:
-                new = old.new_empty(len(rows), *old.shape[1:])
-                new[:, :, : self.length] = old[rows, :, : self.length]
+                new = old.new_empty(old.shape[0], len(rows), *old.shape[2:])
+                new[:, :, : self.length] = old[:, rows, : self.length]
                 kept.append(new)
             self.own = (kept[0], kept[1])
         if questions is not None:
             key, value = self.question[0]
-            self.question = [(key[questions], value[questions])]
+            self.question = [(key[:, questions], value[:, questions])]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.length + query_length, 0
@@ -83,13 +83,17 @@ class Layer(CacheLayerMixin):
         return -1
 
 
+def _heads_first(parts: tuple[Tensor, ...]) -> Tensor:
+    return torch.cat(parts).transpose(0, 1).contiguous()
+
+
 class State:
     """What attention needs to know about the batch. R rows, Q questions, P shared tokens, S others of a prompt."""
 
     def __init__(self, layers: list[Layer]) -> None:
         self.layers = layers
         self.prefill_mask: Tensor | None = None
-        self.mask: Tensor | None = None  # (Q, 1, 1, S), added to the scores of level 2
+        self.mask: Tensor | None = None  # (Q, 1, S), added to the scores of level 2
         self.questions = torch.empty(0)  # (R,) the question of each row
         self.grid: Tensor | None = None  # (R,) place of each row in the grid of questions x slots; None: the same
         self.slots = 1
@@ -107,7 +111,7 @@ class State:
         if bool(padded.any()):
             low = torch.finfo(dtype).min
             self.mask = torch.zeros(padded.shape, dtype=dtype, device=padded.device).masked_fill(padded, low)
-            self.mask = self.mask[:, None, None]
+            self.mask = self.mask[:, None]
         self.questions = questions
         self._arrange()
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from w2s import models
 from w2s.engines import attention, cascade
@@ -23,7 +24,7 @@ from w2s.engines.decoding import Session, decode
 from w2s.engines.plain import PlainSession
 from w2s.errors import UserError
 
-MAX_ROWS = 512
+MAX_ROWS = 1024
 """Rows a batch. A constant: batches, and so the last bits of logits, must not depend on the machine."""
 
 CACHE_BYTES = 4 * 2**30
@@ -214,6 +215,7 @@ def load(
     if threads:
         torch.set_num_threads(threads)
     found = models.resolve(model, offline)
+    logging.disable_progress_bar()  # loading takes a moment, and the bar writes across the caller's output
     options: dict[str, Any] = {"revision": found.revision} if found.revision else {}
     options |= {"trust_remote_code": trust_remote_code, "local_files_only": offline or found.revision is None}
     try:

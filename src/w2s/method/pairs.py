@@ -32,8 +32,8 @@ class PairSet:
 
     Reasons: no_answer (no sample has one), low_confidence, all_samples_agree (nothing to reject), unsure (the weak
     answer differs from a majority below the second threshold), empty_weak_text (nothing to set against the majority),
-    only_in_weak, only_in_samples. The questions with pairs
-    and those dropped together are every id of either side, each once.
+    only_in_weak, only_in_samples. The questions with pairs and those dropped together are every id of either side,
+    each once.
     """
 
     pairs: tuple[Pair, ...]
@@ -53,8 +53,8 @@ def build_pairs(
 
     Both thresholds are inclusive. Where the weak answer is the majority answer, the weak text is chosen and samples
     with any other answer are rejected, samples without an answer among them. Where it is not (or is missing) and the
-    confidence reaches `reject_confidence`, samples of the majority are chosen and the weak text is rejected. Empty texts
-    are never used: a model that is trained away from them learns not to stop (ours).
+    confidence reaches `reject_confidence`, samples of the majority are chosen and the weak text is rejected. Empty
+    texts are never used: a model that is trained away from them learns not to stop (ours).
 
     The draw depends on `seed`, the id and the sample indices only, never on the order of the input. Of several pairs
     for a question no two have the same texts (ours; the released code may repeat one when it draws up to three).

@@ -63,7 +63,9 @@ Rows = Mapping[str, Mapping[str, Any]]
 def wanted(recipe: config.Recipe) -> list[str]:
     """The models a recipe asks for, in the order of the report; records of others are left-overs."""
     preferences = {f"m_pro_{loss}" for loss in recipe.preference.losses}
-    stage_1 = {name for name in MODELS if name.startswith("stage1_")} if recipe.stage1_variants else set()
+    stage_1 = {name for name in MODELS if name.startswith("stage1_")}
+    if not recipe.stage1_variants:
+        stage_1 = {"stage1_iter1_weak_ft", "stage1_iter1_icl_ft"}
     asked = stage_1 | {"m_plus"} | preferences | set(recipe.baselines)
     return [name for name in MODELS if name in asked]
 

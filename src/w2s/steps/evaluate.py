@@ -63,7 +63,7 @@ def sampled_accuracy(context: Context) -> dict[str, Any]:
         if any(len(found) < k for found in keys.values()):
             continue
         passed = [pass_at_k(len(found), sum(f == truth[q] for f in found), k) for q, found in keys.items()]
-        voted = [maj_at_k(found, truth[q], k) for q, found in keys.items()]
+        voted = [maj_at_k(found, truth[q] or "", k) for q, found in keys.items()]
         scores["pass_at_k"][str(k)] = sum(passed) / len(passed)
         scores["maj_at_k"][str(k)] = sum(voted) / len(voted)
     return {"model": params["model"], "samples": max(map(len, keys.values())), "n": len(keys), **scores}

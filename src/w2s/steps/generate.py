@@ -22,6 +22,7 @@ def answer(context: Context) -> dict[str, Any]:
         max_new_tokens=params["max_new_tokens"],
         temperature=params["temperature"],
         top_p=params["top_p"],
+        stop=tuple(params["stop"]),
         seed=params["seed"],
     )
     requests = [

@@ -162,7 +162,7 @@ class Graph:
                     "max_new_tokens": recipe.max_new_tokens,
                     "seed": derive(recipe.seed, name) if samples else 0,
                     "prompt": prompting.prompt("?"),
-                    "stop": list(prompting.STOP),
+                    "stop": list(prompting.stop(demonstrations is not None)),
                     "trust_remote_code": recipe.trust_remote_code,
                 },
                 inputs={**inputs, "questions": self.questions[split]},
@@ -208,9 +208,7 @@ class Graph:
 
     def precision(self, selection: Step) -> Step:
         """How many of a selection's pseudo-labels are right; for the report only."""
-        return self._grade(
-            f"precision_{selection.name}", evaluate.precision, {}, "train_2", "", selection=selection
-        )
+        return self._grade(f"precision_{selection.name}", evaluate.precision, {}, "train_2", "", selection=selection)
 
     def evaluate(self, name: str, model: Model, demonstrations: Step | None = None) -> None:
         """Accuracy of `model` on test, and pass@k and maj@k if the recipe asks for them."""
@@ -227,9 +225,7 @@ class Graph:
             params = {"model": name, "k": list(evaluation.k)}
             self._grade(f"evaluate_samples_{name}", evaluate.sampled_accuracy, params, "test", "", responses=drawn)
 
-    def _grade(
-        self, name: str, run: Any, params: Mapping[str, Any], split: str, output: str, **inputs: Step
-    ) -> Step:
+    def _grade(self, name: str, run: Any, params: Mapping[str, Any], split: str, output: str, **inputs: Step) -> Step:
         reading = {"style": self.style, "match": self.recipe.selection.match, "gold": self.gold_hash[split]}
         given = {"task": self.recipe.task}
         return self._add(

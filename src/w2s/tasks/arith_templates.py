@@ -8,13 +8,50 @@ beyond adding and subtracting.
 
 from __future__ import annotations
 
-NAMES = (
-    "Anna Ben Carla David Emma Felix Grace Henry Ines Jack Karen Leo Maria Noah Olga Paul Rosa Sam Tina Victor"
-).split()
-THINGS = (
-    "apples books cards coins cookies eggs flowers marbles nuts pears pencils pens plums rings shells stamps stickers"
-    " stones tickets toys"
-).split()
+NAMES = [
+    "Anna",
+    "Ben",
+    "Carla",
+    "David",
+    "Emma",
+    "Felix",
+    "Grace",
+    "Henry",
+    "Ines",
+    "Jack",
+    "Karen",
+    "Leo",
+    "Maria",
+    "Noah",
+    "Olga",
+    "Paul",
+    "Rosa",
+    "Sam",
+    "Tina",
+    "Victor",
+]
+THINGS = [
+    "apples",
+    "books",
+    "cards",
+    "coins",
+    "cookies",
+    "eggs",
+    "flowers",
+    "marbles",
+    "nuts",
+    "pears",
+    "pencils",
+    "pens",
+    "plums",
+    "rings",
+    "shells",
+    "stamps",
+    "stickers",
+    "stones",
+    "tickets",
+    "toys",
+]
 
 Row = tuple[str, str, str, str, str]
 

@@ -52,6 +52,7 @@ class TrainResult:
 
 def arguments(config: configs.Training, out: Path, seed: int, dtype: configs.Dtype, device: str) -> dict[str, Any]:
     """The trainer arguments that do not depend on the loss: nothing saved, shown, reported or recomputed."""
+    cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
     return {
         "output_dir": str(out),
         "learning_rate": config.learning_rate,
@@ -63,8 +64,8 @@ def arguments(config: configs.Training, out: Path, seed: int, dtype: configs.Dty
         "max_grad_norm": config.max_grad_norm,
         "seed": trainer_seed(seed),
         "bf16": dtype == "bfloat16",
-        "use_cpu": device == "cpu",
-        "dataloader_pin_memory": device != "cpu",
+        "use_cpu": cpu,
+        "dataloader_pin_memory": not cpu,
         "gradient_checkpointing": False,
         "remove_unused_columns": False,
         "include_num_input_tokens_seen": "non_padding",

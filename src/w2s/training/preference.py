@@ -32,7 +32,7 @@ def train(
     *,
     seed: int,
     dtype: configs.Dtype,
-    device: str = "cpu",
+    device: str = "auto",
     on_progress: loop.OnProgress | None = None,
 ) -> TrainResult:
     """Train `policy` to prefer chosen to rejected and save it to `out` (safetensors, tokenizer, configs).

@@ -25,7 +25,7 @@ def train(
     *,
     seed: int,
     dtype: configs.Dtype,
-    device: str = "cpu",
+    device: str = "auto",
     on_progress: loop.OnProgress | None = None,
 ) -> TrainResult:
     """Fine-tune `base` on the completions of `examples` and save it to `out` (safetensors, tokenizer, configs).
@@ -41,7 +41,7 @@ def train(
         config: learning rate, epochs, batch size and so on.
         seed: of data order, adapters and dropout.
         dtype: number format of matrix products.
-        device: "cpu" or "cuda".
+        device: "auto" (CUDA if there is one), "cpu" or "cuda".
         on_progress: called with (steps done, steps in all).
 
     Raises:
