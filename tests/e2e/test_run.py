@@ -16,9 +16,17 @@ from typing import Any
 import pytest
 
 MODELS = {
-    "weak_floor", "strong_zero_shot", "weak_icl", "full_weak_ft", "strong_ceiling", "stage1_iter1_weak_ft", "stage1_iter1_icl_ft", "m_plus", "m_pro_dpo",
+    "weak_floor",
+    "strong_zero_shot",
+    "weak_icl",
+    "full_weak_ft",
+    "strong_ceiling",
+    "stage1_iter1_weak_ft",
+    "stage1_iter1_icl_ft",
+    "m_plus",
+    "m_pro_dpo",
     "control_strong_only",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

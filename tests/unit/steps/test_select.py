@@ -1,0 +1,123 @@
+"""Selection steps on small files: what is kept is written, an empty result ends the branch and says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from w2s import jsonl
+from w2s.config import Runtime
+from w2s.errors import BranchEnds
+from w2s.flow.step import Context
+from w2s.records import Response
+from w2s.steps import rows, select
+
+READING = {"style": "gsm8k", "match": "equivalent"}
+Run = Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run a selection step on responses given as {role: [(id, sample, text)]}: its result and the rows it wrote."""
+
+    def call(step: Any, params: dict[str, Any], **inputs: list[tuple[str, int, str]]) -> Any:
+        paths = {}
+        for role, given in inputs.items():
+            paths[role] = tmp_path / f"{role}.jsonl"
+            rows.write_responses(paths[role], [Response(i, f"Q{i}?", text, sample) for i, sample, text in given])
+        output = tmp_path / "out.jsonl"
+        context = Context(
+            params={**READING, **params},
+            inputs=paths,
+            results={},
+            output=output,
+            scratch=tmp_path,
+            runtime=Runtime(),
+            progress=lambda done, total, unit="": None,
+        )
+        return step(context), [row for _, row in jsonl.read(output)]
+
+    return call
+
+
+def test_agreement_writes_two_rows_a_kept_question_and_counts_the_rest(run: Run) -> None:
+    result, written = run(
+        select.agree,
+        {},
+        weak=[("a", 0, "#### 4"), ("b", 0, "#### 5"), ("c", 0, "no idea"), ("d", 0, "#### 0.50")],
+        strong=[("d", 0, "#### 1/2"), ("a", 0, "so #### 4"), ("b", 0, "#### 6"), ("c", 0, "#### 7")],
+    )
+    assert [(row["id"], row["source"]) for row in written] == [
+        ("a", "weak"), ("a", "icl"), ("d", "weak"), ("d", "icl"),
+    ]  # fmt: skip
+    assert written[0] == {
+        "id": "a",
+        "source": "weak",
+        "prompt": "Question: Qa?\nAnswer:",
+        "completion": " #### 4",
+        "prediction": "4",
+    }
+    assert result["kept"] == 2 and result["of"] == 4
+    assert result["dropped"] == {"disagree": 1, "weak_no_answer": 1}
+    assert result["differs_from_string_match"] == 1  # 0.50 and 1/2 are the same number and other strings
+
+
+def test_nothing_agreed_ends_the_branch(run: Run) -> None:
+    with pytest.raises(BranchEnds, match="agreement set is empty"):
+        run(select.agree, {}, weak=[("a", 0, "#### 4")], strong=[("a", 0, "#### 5")])
+
+
+def test_the_majority_stands_in_for_the_weak_answer_and_no_answer_is_empty(run: Run) -> None:
+    result, written = run(
+        select.majority,
+        {},
+        samples=[("a", 0, "x #### 1"), ("a", 1, "y #### 2"), ("a", 2, "z #### 2"), ("b", 0, "?"), ("b", 1, "??")],
+    )
+    assert [row["response"] for row in written] == ["y #### 2", ""]
+    assert result == {"kept": 1, "of": 2}
+
+
+def test_pairs_set_weak_texts_against_samples(run: Run) -> None:
+    """a: vote 2 of 3 for 4, the weak answer; b: 3 of 3 for 6, weak 5: confidence 1; c: 1 of 3 each: below 0.6."""
+    params = {"confidence": 0.6, "reject_confidence": 0.8, "max_pairs": 1, "seed": 0}
+    result, written = run(
+        select.build_pairs,
+        params,
+        weak=[("a", 0, "w #### 4"), ("b", 0, "w #### 5"), ("c", 0, "w #### 1")],
+        samples=[
+            *(("a", k, f"s{k} #### {n}") for k, n in enumerate((4, 4, 9))),
+            *(("b", k, "s #### 6") for k in range(3)),
+            *(("c", k, f"#### {k}") for k in range(3)),
+        ],
+    )
+    assert [(r["id"], r["chosen"], r["rejected"], r["weak_role"]) for r in written] == [
+        ("a", " w #### 4", " s2 #### 9", "chosen"),
+        ("b", " s #### 6", " w #### 5", "rejected"),
+    ]
+    assert written[0]["confidence"] == pytest.approx(2 / 3)
+    assert result["pairs"] == 2 and result["dropped"] == {"low_confidence": 1}
+
+
+def test_empty_texts_are_never_set_against_anything(run: Run) -> None:
+    params = {"confidence": 0.5, "reject_confidence": 0.5, "max_pairs": 1, "seed": 0}
+    with pytest.raises(BranchEnds, match="no preference pair"):
+        run(
+            select.build_pairs,
+            params,
+            weak=[("a", 0, "#### 4"), ("b", 0, "")],
+            samples=[("a", 0, "#### 4"), ("a", 1, ""), ("b", 0, "#### 1"), ("b", 1, "#### 1")],
+        )
+
+
+def test_full_weak_data_leaves_only_empty_texts_out(run: Run) -> None:
+    result, written = run(select.all_examples, {}, weak=[("a", 0, "wrong"), ("b", 0, "")])
+    assert [row["completion"] for row in written] == [" wrong"]
+    assert result["dropped"] == {"empty": 1}
+
+
+def test_no_answer_at_all_leaves_nothing_to_demonstrate(run: Run) -> None:
+    with pytest.raises(BranchEnds, match="nothing to demonstrate"):
+        run(select.choose_demonstrations, {"k": 4, "mode": "random", "seed": 0}, weak=[("a", 0, "?")])
