@@ -19,8 +19,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from w2s.metrics.pgr import pgr
-
 ROOT = Path(__file__).resolve().parent.parent
 Results = dict[str, Any]
 
@@ -63,17 +61,16 @@ def accuracy_table(results: list[Results]) -> list[str]:
 
 
 def paired_table(results: list[Results]) -> list[str]:
-    """A row a comparison: difference in points and McNemar p of each seed."""
+    """A row a comparison: difference in points and McNemar p of each seed, and the mean difference over seeds."""
     lines = [
-        "| comparison | " + " | ".join(f"seed {result['seed']}" for result in results) + " |",
-        "|---|" + "---:|" * len(results),
+        "| comparison | " + " | ".join(f"seed {result['seed']}" for result in results) + " | mean |",
+        "|---|" + "---:|" * (len(results) + 1),
     ]
-    for first in results[0]["paired"]:
-        cells = []
-        for result in results:
-            match = next((p for p in result["paired"] if (p["a"], p["b"]) == (first["a"], first["b"])), None)
-            cells.append("–" if match is None else f"{100 * match['difference']:+.1f} (p {match['mcnemar_p']:.2g})")
-        lines.append(f"| `{first['a']}` − `{first['b']}` | {' | '.join(cells)} |")
+    for name in results[0]["paired"]:
+        found = [result["paired"].get(name) for result in results]
+        cells = ["–" if f is None else f"{100 * f['difference']:+.1f} (p {f['mcnemar_p']:.1g})" for f in found]
+        mean = interval([100 * f["difference"] for f in found if f])
+        lines.append(f"| {name} | {' | '.join(cells)} | {mean} |")
     return lines
 
 
@@ -97,19 +94,13 @@ def selection_table(results: list[Results]) -> list[str]:
 def report(title: str, command: str, results: list[Results]) -> str:
     """The Markdown section of this study."""
     n, seconds = results[0]["n_test"], [result["wall_seconds"] for result in results]
-    verdicts = []
-    for result in results:
-        models = result["models"]
-        if "m_plus" in models and "weak_floor" in models and "strong_ceiling" in models:
-            verdicts.append(pgr(*(models[m]["accuracy"] for m in ("m_plus", "weak_floor", "strong_ceiling"))))
     return "\n".join(
         [
             f"### {title}",
             "",
             f"`{command}` — test n = {n} a seed, seeds {', '.join(str(r['seed']) for r in results)};"
             f" mean over seeds with a 95 % t interval;"
-            f" wall clock {min(seconds):.0f}–{max(seconds):.0f} s a run on two cores;"
-            f" PGR of M_plus by seed: {', '.join('–' if v is None else f'{v:.2f}' for v in verdicts)}.",
+            f" {min(seconds):.0f} to {max(seconds):.0f} s of work a run.",
             "",
             *accuracy_table(results),
             "",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 Match = Literal["string", "equivalent"]
 Dtype = Literal["float32", "bfloat16"]
@@ -118,7 +118,7 @@ class Selection(_Frozen):
     confidence: Share = 0.6
     """Questions whose vote is below this are dropped (paper: tau = 0.6)."""
     reject_confidence: Share = 0.8
-    """From here on the weak text may stand as rejected (released code's default)."""
+    """From here on the weak text may stand as rejected (released code's default); no effect below `confidence`."""
     max_pairs: PositiveInt = 1
     """Pairs a question (released code: 1 on GSM8K, up to 3 on MATH and OlympicArena)."""
 
@@ -172,12 +172,6 @@ class Recipe(_Frozen):
     """Keep only this many questions of each split (for trying things out)."""
     trust_remote_code: bool = False
     """Let a model folder run its own Python code. Off unless asked."""
-
-    @model_validator(mode="after")
-    def _thresholds(self) -> Recipe:
-        if self.selection.reject_confidence < self.selection.confidence:
-            raise ValueError("selection.reject_confidence must be at least selection.confidence")
-        return self
 
 
 class Runtime(_Frozen):

@@ -256,11 +256,5 @@ def _thresholds(confidence: float, reject_confidence: float, max_pairs: int) -> 
     for name, value in (("--confidence", confidence), ("--reject-confidence", reject_confidence)):
         if not 0 <= value <= 1:
             raise UserError(f"{value} is not a share", field=name, expected="a number from 0 to 1")
-    if reject_confidence < confidence:
-        raise UserError(
-            f"{reject_confidence} is below --confidence {confidence}",
-            field="--reject-confidence",
-            expected=f"at least {confidence}",
-        )
     if max_pairs < 1:
         raise UserError(f"{max_pairs} is not a number of pairs", field="--max-pairs", expected="an integer from 1")

@@ -65,7 +65,7 @@ def test_the_papers_values_are_the_defaults():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"selection": {"confidence": 0.9}},
+        {"selection": {"confidence": 1.9}},
         {"selection": {"confidence": 1.1}},
         {"training": {"learning_rate": 0}},
         {"training": {"learning_rate": float("nan")}},
@@ -88,5 +88,6 @@ def test_values_that_cannot_be_meant_are_refused(changes):
         recipe(**changes)
 
 
-def test_equal_thresholds_are_allowed():
-    assert recipe(selection={"confidence": 0.8, "reject_confidence": 0.8})
+def test_a_confidence_above_the_threshold_for_rejecting_is_allowed():
+    """The second threshold then has no effect, as in the released code."""
+    assert recipe(selection={"confidence": 0.9}).selection.reject_confidence == 0.8

@@ -158,7 +158,7 @@ def test_pairs_use_the_weak_text_on_either_side(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options, field", [
     ({"confidence": 1.5}, "--confidence"), ({"reject_confidence": -0.1}, "--reject-confidence"),
-    ({"confidence": 0.9}, "--reject-confidence"), ({"max_pairs": 0}, "--max-pairs"),
+    ({"reject_confidence": 1.1}, "--reject-confidence"), ({"max_pairs": 0}, "--max-pairs"),
     ({"confidence": float("nan")}, "--confidence"),
 ])  # fmt: skip
 def test_pairs_refuse_thresholds_without_sense(tmp_path: Path, options: dict[str, Any], field: str) -> None:

@@ -106,7 +106,7 @@ def test_overrides_are_yaml(override, read):
         ("extends: tiny\ntraining:\n  schedule: cosin\n", [":3 [training.schedule]", "not 'cosin'", "'cosine'?"]),
         ("extends: tiny\ntask:\n  train_1: many\n", [":3 [task.train_1]", "integer", "not 'many'"]),
         ("extends: tiny\nevaluation:\n  k: [1, 0]\n", [":3 [evaluation.k.1]", "not 0"]),
-        ("extends: tiny\nselection: {confidence: 0.9}\n", ["mine.yaml", "reject_confidence must be at least"]),
+        ("extends: tiny\nselection: {confidence: 1.9}\n", [":2 [selection.confidence]", "not 1.9"]),
         ("weak: x\n", ["mine.yaml [task]: Field required"]),
         ("extends: tyni\n", [":1 [extends]: no preset is called 'tyni' (did you mean 'tiny'?)"]),
         ("extends: none.yaml\n", ["none.yaml: no such recipe file"]),
