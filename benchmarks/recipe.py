@@ -76,12 +76,12 @@ def train(job: dict[str, Any]) -> None:
     trainer.save_model(job["out"])
 
 
-def jobs(folder: Path, limit: int | None, preset: str, work: Path) -> list[tuple[str, dict[str, Any]]]:
+def jobs(folder: Path, preset: str, overrides: list[str], work: Path) -> list[tuple[str, dict[str, Any]]]:
     """The finished run's generation and training steps, as jobs for the peer: (kind, job)."""
     from w2s import models, presets, prompting, recipe
     from w2s.steps.rows import read_questions, read_responses
 
-    run = presets.load(preset, [] if limit is None else [f"limit={limit}"])
+    run = presets.load(preset, overrides)
     found = []
     for step in recipe.build(run):
         record = json.loads((folder / "records" / f"{step.name}.json").read_text())
@@ -115,7 +115,8 @@ def jobs(folder: Path, limit: int | None, preset: str, work: Path) -> list[tuple
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="tiny")
-    parser.add_argument("--limit", type=int)
+    parser.add_argument("--limit", type=int, help="questions a split")
+    parser.add_argument("overrides", nargs="*", help="key.sub=value, as for `w2s run`")
     parser.add_argument("--worker", nargs=2, metavar=("KIND", "FILE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
@@ -125,14 +126,14 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        limit = [] if arguments.limit is None else ["--limit", str(arguments.limit)]
+        overrides = arguments.overrides + ([] if arguments.limit is None else [f"limit={arguments.limit}"])
         began = time.perf_counter()
-        command = [sys.executable, "-m", "w2s", "run", arguments.preset, *limit, "--out", str(work / "ours")]
+        command = [sys.executable, "-m", "w2s", "run", arguments.preset, *overrides, "--out", str(work / "ours")]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         ours = time.perf_counter() - began
 
         spent = {"generate": 0.0, "train": 0.0}
-        todo = jobs(work / "ours", arguments.limit, arguments.preset, work)
+        todo = jobs(work / "ours", arguments.preset, overrides, work)
         for number, (kind, job) in enumerate(todo, 1):
             file = work / "job.json"
             file.write_text(json.dumps(job))

@@ -24,6 +24,7 @@ SMALL = (
     "training.epochs=1",
     "sampling.n=4",
     "stage1_variants=false",
+    "preference.losses=[dpo]",
     "evaluation.samples=0",
     "selection.confidence=0.25",
     "selection.reject_confidence=0.25",

@@ -44,6 +44,7 @@ COMPARISONS = (
     ("m_pro_dpo", "m_plus"),
     ("m_pro_orpo", "m_plus"),
     ("m_pro_dpo", "control_strong_only"),
+    ("m_pro_orpo", "control_strong_only"),
     ("m_plus", "strong_ceiling"),
 )
 """Pairs of models that are tested against each other on the same questions."""
