@@ -14,10 +14,15 @@ from w2s.report import collect, html
 def write(folder: Path, run: config.Run) -> dict[str, Any]:
     """Write `results.json` and `report.html` into a run's folder and return the results.
 
+    A selection that kept nothing gets an empty file, so that every file of the contract is there after any run.
+
     Raises:
         UserError: the folder holds no run.
     """
     results = collect.collect(folder, run)
+    for name in ("stage1_iter1", "stage1_iter2", "stage2_pairs"):
+        (folder / "data").mkdir(exist_ok=True)
+        (folder / "data" / f"{name}.jsonl").touch()
     _replace(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     _replace(folder / "report.html", html.render(folder, run, results))
     return results
