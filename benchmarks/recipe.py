@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 BATCH = 128
-"""Prompts a padded batch of the peer: on a two-core box the fastest of 32, 64, 128 and 256."""
+"""Prompts a padded batch of the peer (ours; not tuned)."""
 
 
 def generate(job: dict[str, Any]) -> None:
