@@ -18,6 +18,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from w2s import engines, prompting
+from w2s.config import Runtime
 from w2s.engines import transformers as ours
 from w2s.engines.base import Decoding, Engine, Request
 from w2s.records import Response
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument("--max-new-tokens", type=int, default=80)
     options = parser.parse_args()
 
-    engine = engines.load("transformers", options.model, dtype=options.dtype, device=options.device)
+    engine = engines.load("transformers", options.model, dtype=options.dtype, runtime=Runtime(device=options.device))
     tokenizer = AutoTokenizer.from_pretrained(options.model, padding_side="left")
     tokenizer.pad_token = tokenizer.eos_token
     peer = AutoModelForCausalLM.from_pretrained(options.model, dtype=getattr(torch, options.dtype)).eval()

@@ -151,7 +151,7 @@ class Recipe(_Frozen):
     """The weak model: a shipped model, a local folder, or a hub id with an optional @revision."""
     strong: str = "w2s:tiny-strong"
     """The strong base model, likewise."""
-    engine: Literal["transformers", "scripted"] = "transformers"
+    engine: Literal["transformers", "vllm", "openai", "scripted"] = "transformers"
     dtype: Dtype = "float32"
     """Number format of generation; training keeps float32 weights and uses this for matrix products."""
     max_new_tokens: PositiveInt = 512
@@ -183,6 +183,14 @@ class Runtime(_Frozen):
     progress: bool = True
     offline: bool = False
     """Never ask a model hub."""
+    tensor_parallel: PositiveInt = 1
+    """Devices that share one model (engine vllm)."""
+    device_memory: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of a device's memory that generation may take (engine vllm)."""
+    server: str | None = None
+    """Base URL of an OpenAI-compatible server (engine openai); None: the environment's OPENAI_BASE_URL."""
+    concurrency: PositiveInt = 32
+    """Requests under way at once (engine openai)."""
 
 
 class Run(_Frozen):

@@ -74,7 +74,7 @@ def sample(
     decoding: Decoding,
     shots: Sequence[Response] = (),
     engine: str = "transformers",
-    dtype: str = "float32",
+    dtype: config.Dtype = "float32",
     trust_remote_code: bool = False,
     runtime: config.Runtime | None = None,
     on_progress: journal.OnProgress | None = None,
@@ -96,10 +96,7 @@ def sample(
     digest = hashlib.sha256(f"{identity} {engine} {dtype}".encode()).hexdigest()[:12]
     kept = None if out == "-" else Path(out).with_name(f".{Path(out).name}.{digest}.partial")
     requests = [Request(q.id, number, prompting.prompt(q.question, shots)) for q in asked for number in range(n)]
-    loaded = engines.load(
-        engine, model, dtype=dtype, device=runtime.device, trust_remote_code=trust_remote_code,
-        offline=runtime.offline, threads=runtime.threads,
-    )  # fmt: skip
+    loaded = engines.load(engine, model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime)
     try:
         completions = journal.generate(loaded, requests, decoding, kept, on_progress)
     finally:

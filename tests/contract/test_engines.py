@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from w2s import engines
+from w2s.config import Runtime
 from w2s.engines import journal
 from w2s.engines.base import Decoding, Engine, Request
 
@@ -42,7 +43,7 @@ def _transformers(folder: Path) -> Engine:
     sizes = {"vocab_size": 257, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
     config = LlamaConfig(**sizes, intermediate_size=48, max_position_embeddings=128, eos_token_id=[0, 5, 6, 7])
     LlamaForCausalLM(config).save_pretrained(folder)
-    return engines.load("transformers", folder, device="cpu", offline=True)
+    return engines.load("transformers", folder, runtime=Runtime(device="cpu", offline=True))
 
 
 ENGINES = {"scripted": _scripted, "transformers": _transformers}

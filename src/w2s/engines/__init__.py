@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2s.config import Dtype, Runtime
 from w2s.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,13 +23,18 @@ def load(
     engine: str,
     model: str | Path,
     *,
-    dtype: str = "float32",
-    device: str = "auto",
+    dtype: Dtype = "float32",
     trust_remote_code: bool = False,
-    offline: bool = False,
-    threads: int = 0,
+    runtime: Runtime | None = None,
 ) -> Engine:
     """Load `model` (any reference that `w2s.models.resolve` understands) in the engine called `engine`.
+
+    Args:
+        engine: a name of `TABLE`.
+        model: the reference.
+        dtype: of weights and cache.
+        trust_remote_code: let the model folder run its own Python code.
+        runtime: where and how; nothing in it changes a text (beyond the last bits of floating point).
 
     Raises:
         UserError: there is no such engine, or the model cannot be loaded.
@@ -37,6 +43,6 @@ def load(
         raise UserError(f"there is no engine called {engine!r}", field="engine", expected=" or ".join(TABLE))
     module, function = TABLE[engine].split(":")
     loaded: Engine = getattr(importlib.import_module(module), function)(
-        model, dtype=dtype, device=device, trust_remote_code=trust_remote_code, offline=offline, threads=threads
+        model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime or Runtime()
     )
     return loaded

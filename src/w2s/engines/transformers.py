@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging
 
 from w2s import models
+from w2s.config import Runtime
 from w2s.engines import attention, cascade
 from w2s.engines.base import Completion, Decoding, Request, groups
 from w2s.engines.decoding import Session, decode
@@ -189,35 +190,32 @@ def load(
     model: str | Path,
     *,
     dtype: str = "float32",
-    device: str = "auto",
     trust_remote_code: bool = False,
-    offline: bool = False,
-    threads: int = 0,
+    runtime: Runtime | None = None,
 ) -> TransformersEngine:
     """Load a model reference (see `w2s.models.resolve`) with its tokenizer. Pickled weights are refused.
 
     Args:
         model: the reference.
         dtype: "float32" or "bfloat16", of weights and cache.
-        device: "auto" (CUDA if there is one), "cpu" or "cuda".
         trust_remote_code: let the model folder run its own Python code.
-        offline: never ask the hub.
-        threads: CPU threads, 0 leaves the choice to torch.
+        runtime: `device`, `threads` and `offline` are used.
 
     Raises:
         UserError: the model cannot be loaded, or has no end-of-text token.
     """
     if dtype not in ("float32", "bfloat16"):
         raise UserError(f"{dtype!r} is not supported", field="dtype", expected="float32 or bfloat16")
+    runtime = runtime or Runtime()
     cuda = torch.cuda.is_available()
-    if device == "cuda" and not cuda:
+    if runtime.device == "cuda" and not cuda:
         raise UserError("torch sees no CUDA device", field="device", mend="use device=cpu, or install a CUDA torch")
-    if threads:
-        torch.set_num_threads(threads)
-    found = models.resolve(model, offline)
+    if runtime.threads:
+        torch.set_num_threads(runtime.threads)
+    found = models.resolve(model, runtime.offline)
     logging.disable_progress_bar()  # loading takes a moment, and the bar writes across the caller's output
     options: dict[str, Any] = {"revision": found.revision} if found.revision else {}
-    options |= {"trust_remote_code": trust_remote_code, "local_files_only": offline or found.revision is None}
+    options |= {"trust_remote_code": trust_remote_code, "local_files_only": runtime.offline or found.revision is None}
     try:
         tokenizer = AutoTokenizer.from_pretrained(found.path_or_id, **options)
         network = AutoModelForCausalLM.from_pretrained(
@@ -230,5 +228,5 @@ def load(
             file=str(model),
             mend="save the model and its tokenizer again with save_pretrained, or fetch it again",
         ) from error
-    network.eval().to("cuda" if device == "cuda" or (device == "auto" and cuda) else "cpu")
+    network.eval().to("cuda" if cuda and runtime.device != "cpu" else "cpu")
     return TransformersEngine(network, tokenizer)

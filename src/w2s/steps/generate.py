@@ -15,7 +15,7 @@ from w2s.steps.rows import read_questions, read_responses, write_responses
 
 def answer(context: Context) -> dict[str, Any]:
     """Write the responses, in the order of the questions; unfinished work is kept in a journal and taken up again."""
-    params, runtime = context.params, context.runtime
+    params = context.params
     questions = read_questions(context.inputs["questions"])
     shots = read_responses(context.inputs["demonstrations"]) if "demonstrations" in context.inputs else []
     decoding = Decoding(
@@ -35,10 +35,8 @@ def answer(context: Context) -> dict[str, Any]:
         params["engine"],
         str(context.inputs.get("model") or context.given["model"]),
         dtype=params["dtype"],
-        device=runtime.device,
         trust_remote_code=params["trust_remote_code"],
-        offline=runtime.offline,
-        threads=runtime.threads,
+        runtime=context.runtime,
     )
     try:
         completions = journal.generate(

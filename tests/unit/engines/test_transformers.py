@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from w2s import engines
+from w2s.config import Runtime
 from w2s.engines import transformers
 from w2s.engines.base import Decoding, Request
 from w2s.engines.transformers import TransformersEngine
 from w2s.errors import UserError
+
+CPU = Runtime(device="cpu")
 
 SAMPLED = Decoding(20, temperature=1.0, seed=1, stop=())
 REQUESTS = [Request(f"q{i}", sample, f"Question: {'x' * i}\nAnswer:") for i in range(6) for sample in range(3)]
@@ -110,13 +113,13 @@ def test_nothing_asked_is_nothing_done(engine) -> None:
 
 
 def test_a_saved_model_loads_and_answers_the_same(engine, folder: Path) -> None:
-    loaded = engines.load("transformers", folder, device="cpu", offline=True)
+    loaded = engines.load("transformers", folder, runtime=Runtime(device="cpu", offline=True))
     assert _all(loaded, REQUESTS, SAMPLED) == _all(engine, REQUESTS, SAMPLED)
     loaded.close()
 
 
 def test_bfloat16_runs(folder: Path) -> None:
-    loaded = engines.load("transformers", folder, dtype="bfloat16", device="cpu")
+    loaded = engines.load("transformers", folder, dtype="bfloat16", runtime=CPU)
     assert len(_all(loaded, REQUESTS, SAMPLED)) == len(REQUESTS)
 
 
@@ -125,7 +128,7 @@ def test_a_torn_weight_file_is_one_message(folder: Path, tmp_path: Path) -> None
     weights = torn / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(UserError, match=f"{re.escape(str(torn))}: cannot be loaded"):
-        engines.load("transformers", torn, device="cpu")
+        engines.load("transformers", torn, runtime=CPU)
 
 
 def test_no_end_of_text_is_refused(network, tokenizer) -> None:
@@ -142,4 +145,4 @@ def test_no_end_of_text_is_refused(network, tokenizer) -> None:
 def test_wrong_options_are_the_users_error(folder: Path, option: str, value: str) -> None:
     options = {"model": folder} | {option: value}
     with pytest.raises(UserError, match=re.escape(f"[{option}]")):
-        engines.load("transformers", device="cpu", **options)
+        engines.load("transformers", **options)
