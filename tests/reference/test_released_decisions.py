@@ -67,18 +67,6 @@ def test_string_gives_the_released_answer_on_math(name: str) -> None:
     assert ours == [row["pred"] for row in rows]
 
 
-@pytest.mark.parametrize("name", ["math_gemma_2b_iter1_weak", "math_gemma_2b_iter1_icl"])
-def test_equivalent_accepts_released_true_on_math(name: str) -> None:
-    """The release stores gold in its string form, which breaks \\infty to \\iny and \\left to \\le: those are left out.
-
-    What remains lost is at most one row a file, where the release judges "10" equal to "5".
-    """
-    rows = [row for row in released(name) if row["result"] and "iny" not in row["gold"] and r"\le" not in row["gold"]]
-    verdicts = [grade(extract(row["output"], "math"), row["gold"]) for row in rows]
-    assert len(rows) > 280
-    assert verdicts.count("correct") >= len(rows) - 1
-
-
 @pytest.mark.parametrize(("iteration", "pairs", "without_answer"), [(1, 2683, 8), (2, 4022, 11)])
 def test_every_released_stage_1_question_agrees(iteration: int, pairs: int, without_answer: int) -> None:
     """All but those where neither text states an answer: 8 and 11 questions.
@@ -94,14 +82,9 @@ def test_every_released_stage_1_question_agrees(iteration: int, pairs: int, with
 
 
 def test_every_released_math_question_agrees() -> None:
-    """With `string` all 448; with `equivalent` all but three on which the release errs.
-
-    It holds "1,2" equal to "12", and takes the first number of an unfinished sum and of "$\\binom{5}{2} = 10$".
-    """
+    """With `string` all 448; what `equivalent` holds apart is listed in `test_released_answers.py`."""
     texts = [released(f"math_gemma_2b_iter1_{name}_wo_aug") for name in ("weak", "icl")]
     assert agree(*(side(rows, "math", "string") for rows in texts)).dropped == {}
-    result = agree(*(side(rows, "math", "equivalent") for rows in texts))
-    assert result.dropped == {"disagree": ("2025", "4050", "4339")}
 
 
 def test_chosen_and_rejected_disagree_in_the_released_pairs() -> None:

@@ -1,181 +1,395 @@
-"""Canonical forms of final answers: equal answers get equal strings, so equality is symmetric and transitive (ours).
+r"""Canonical forms of final answers: equal answers get equal keys, so equality is symmetric and transitive (ours).
 
-A number becomes an exact fraction; everything else a bounded LaTeX and text normal form. What this cannot see, such as
-`x+1` and `1+x`, stays different: a later judge may decide it.
+What counts as equal:
+
+- Numbers are exact: "0.50", "1/2" and `\frac12` are one half; "0.333" is not a third, "3.14" is not pi. "1.000" is 1.
+- A currency sign, a percent sign and a unit are not part of the value, as in the released code: "10%", "$10", "10 cm"
+  and "10 apples" are 10. The base of `52_8` is.
+- Expressions are equal where their values are: `\frac{\sqrt3}{2}` and `\frac{3}{2\sqrt3}`, `2x+1` and `1+2x`. Variables
+  are real; capital and small variables differ.
+- `x = 5` answers 5, and `f(x) = 2x` answers 2x. An equation of variables that is linear in one of them is solved for
+  it (`relation.equation`): `y = 2x+1` and `2x-y+1 = 0` are both 2x+1. Another one counts up to a constant factor.
+  Inequalities in one variable are intervals.
+- A bare list is unordered and equals a set: `1, 2`, `\{2, 1\}`, "1 and 2", `x = 1 or x = 2`. A set forgets repetition.
+  `(1,2)` is ordered (a point or an open interval) and equals a column vector; `[1,2)` is an interval. `1\pm\sqrt2` is
+  a list of two. `x=1, y=2` is ordered by its names.
+- Words are text, without case, spaces and articles; a choice "(A)" is "a".
 """
 
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
-_MAX_EXPONENT = 60  # with 30 digits a number this keeps every canonical number under 200 characters
+from w2s.answers.arithmetic import Tree, names, value
+from w2s.answers.fingerprint import fingerprint, rational, short
+from w2s.answers.grammar import Unreadable, Words, parse
+from w2s.answers.latex import fold, plain, strip, unwrap
+from w2s.answers.number import number, without_unit
+from w2s.answers.relation import Bound, equation, inequality, named, symbol, united
 
-_SYMBOLS = str.maketrans({
-    "−": "-", "–": "-", "—": "-", "×": "*", "·": "*", "÷": "/", "⁄": "/", "∕": "/", "°": "", "²": "^2", "³": "^3",
-    "½": " 1/2", "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4", "⅕": " 1/5", "⅛": " 1/8",
-    "π": r"\pi ", "∞": r"\infty ", "√": r"\sqrt ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ",
-    "\u00a0": " ", "\u202f": " ", "“": '"', "”": '"', "’": "'",
-})  # fmt: skip
-_WRAPPINGS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"), ('"', '"'))
-_COMMAND_WRAPPINGS = (r"\boxed{", r"\fbox{", r"\text{", r"\textbf{", r"\mathrm{", r"\mathbf{", r"\mbox{", "{")
+Kind = Literal["number", "math", "text", "unread"]
 
-_INTEGER = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}|[0-9]{1,30})"
-_DECIMAL = rf"(?:{_INTEGER}(?:\.[0-9]{{0,30}})?|\.[0-9]{{1,30}})"
-_SIGNED = rf"[-+]?\s?{_DECIMAL}"
-_POWER = r"(?:e|\s?(?:\*|\\times|\\cdot|x)\s?10\s?\^)\s?\{?(?P<exponent>[-+]?[0-9]{1,2})\}?"
-_CURRENCY = r"(?:us\$|a\$|c\$|usd|eur|gbp|rs\.?|[$€£¥₹])"
-_NUMBER = re.compile(
-    rf"(?P<sign>[-+]?)\s?(?:{_CURRENCY}\s?)?(?P<inner>[-+]?)(?:"
-    rf"(?P<decimal>{_DECIMAL})(?:{_POWER})?"
-    rf"|10\s?\^\s?\{{?(?P<ten>[-+]?[0-9]{{1,2}})\}}?"
-    rf"|(?:(?P<whole>{_INTEGER})\s)?(?P<over>{_SIGNED})\s?/\s?(?P<under>{_SIGNED})"
-    rf"|(?:(?P<whole2>{_INTEGER})\s?)?\\frac\s?\{{\s?(?P<over2>{_SIGNED})\s?\}}\s?\{{\s?(?P<under2>{_SIGNED})\s?\}})"
-)
-_POWERED = r"(?:\s?\^\s?\{?[23]\}?)?"
-_UNIT = re.compile(
-    r"\s?(?:\\?%|[¢€£])$"
-    r"|(?<=[0-9})\s])\\(?:text|mbox|mathrm|textrm)\{[^{}0-9]{0,60}\}" + _POWERED + "$"
-    r"|(?<=[0-9])(?:mm|cm|km|kg|mg|ml|ft|lbs?|hrs?|mins?|secs?|oz|mph|kph|km/h|m/s)" + _POWERED + "$"
-    r"|\s(?P<words>[a-z][a-z./'-]+(?:\s[a-z][a-z./'-]*){0,3})" + _POWERED + "$"
-)
-# After a number these words are part of its value or of another kind of answer, so "5 million" is not 5.
-_NOT_UNITS = {
-    "hundred", "thousand", "million", "billion", "trillion", "dozen", "half", "halves", "third", "thirds", "quarter",
-    "quarters", "fourths", "pi", "am", "pm", "a.m.", "p.m.", "a.m", "p.m", "and", "or", "to", "than", "mod", "base",
-    "by", "over", "times", "plus", "minus", "sqrt", "squared", "cubed", "factorial", "remainder",
-}  # fmt: skip
-_SEVERAL = re.compile(r",(?![0-9]{3})|[;<>!~]|\\(?:ne|le|ge|neq|leq|geq)\b|\bor\b|\band\b|\\text")
+_MAX_LENGTH = 1000  # `key` has cut off longer answers before
+_MAX_LEVEL = 4  # a list of tuples of sums: deeper nesting is not read
+_MAX_PARTS = 60
 
-_LATEX = tuple(
-    (re.compile(pattern), new)
-    for pattern, new in (
-        (r"\\(?:left|right|bigl?|bigr?|displaystyle|limits)(?![a-z])", ""),
-        (r"(?<=[0-9])(?:\{,\}|\\[,!]|\s?,\\!)(?=[0-9]{3}(?![0-9]))", ""),
-        (r"\\(?:[,;:!> ]|quad|qquad)|~", " "),
-        (r"\\[dtc]frac(?![a-z])", r"\\frac"),
-        (r"\^\s?\{?\s?\\circ\s?\}?|\\degree|\bdegrees?\b", ""),
-        (r"\\([$%#&])", r"\1"),
-        (r"\\(?:cdot|times)(?![a-z])", "*"),
-        (r"\\(le|ge|ne)q(?![a-z])", r"\\\1"),
-        (r"\\frac\s?([0-9a-z])\s?([0-9a-z])(?![a-z])", r"\\frac{\1}{\2}"),
-        (r"\\frac\s?([0-9a-z])\s?(?=\{)", r"\\frac{\1}"),
-        (r"(\\frac\s?\{[^{}]*\})\s?([0-9a-z])(?![a-z])", r"\1{\2}"),
-        (r"\\sqrt\s?([0-9])", r"\\sqrt{\1}"),
-        (r"\s+", " "),
-    )
-)
-_UNWRAP = re.compile(r"\\(?:text|textbf|textit|textrm|mbox|mathrm|mathbf|mathit|operatorname)\{([^{}]*)\}")
+_BASED = re.compile(r"([0-9A-Fa-f]+)\s?_\s?\{?\s?([0-9]{1,2})\s?\}?")
+_RATIO = re.compile(r"[0-9.]+(?:\s?:\s?[0-9.]+)+")
+_TEXT_CONNECTIVE = re.compile(r"\\(?:text|mbox|textrm|mathrm)\s?\{\s*,?\s*(and|or)\s*\}")
+_SEPARATOR = re.compile(r"\s*(?:[,;]\s*(?:(?:and|or)\b)?|\b(?:and|or)\b)\s*")
+_THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9]|,[0-9])")
+_SIGN = re.compile(r"\\(?:le|ge|ne|approx|equiv|sim|in|to)(?![A-Za-z])|[=<>]")
+_INFINITY = re.compile(r"([-+]?)\s?(?:\\infty|infinity|inf|oo)", re.IGNORECASE)
+_BUILDER = re.compile(r"([A-Za-z])(?:\s?\\in\s?\\mathbb\{?R\}?)?\s?[:|]\s?(.+)")
+_MATRIX = re.compile(r"(?P<factor>[^&]{0,60}?)\s?\*?\s?\\begin\{([pbvBV]?matrix)\}(.*)\\end\{\2\}")
+_MATHEMATICAL = re.compile(r"[\\^_]|[0-9A-Za-z)}\]!]\s*[-+*/<>=|]\s*[0-9A-Za-z({\[\\]")
+_PROSE = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{3,}")  # Math-Verify would read "area" as a r e a
+_ARTICLE = re.compile(r"^\s*(?:the|an|a)\s")
 
 
-def canonical(answer: str) -> str:
-    r"""The canonical form of a final answer of bounded length; "" where nothing is left of it. Source: ours.
+class Form(NamedTuple):
+    """The canonical form of an answer."""
 
-    Numbers are exact: "0.50", "1/2" and "\frac12" are one half, "0.333" is not a third. A currency sign, a percent
-    sign and a unit are not part of the value, as in the released code: "10%", "$10" and "10 apples" are 10.
-    """
-    text = _strip(answer.translate(_SYMBOLS).casefold().replace(r"\$", ""))
-    for pattern, new in _LATEX:
-        text = pattern.sub(new, text)
-    text = _strip(text)
-    left, equals, right = text.rpartition("=")
-    if equals and right.strip() and left.strip() and not _SEVERAL.search(left):
-        text = _strip(right)  # "x = 5" and "2 + 3 = 5" answer 5; "x = 1, y = 2" stays whole
-    value = number(text)
-    return _form(text) if value is None else str(value)
+    key: str
+    """Equal for equal answers; "" where nothing is left of one."""
+    kind: Kind
+    """"unread": it looks like mathematics that this reader cannot decide; the key is then that of its text."""
 
 
-def number(text: str) -> Fraction | None:
-    """The exact value of a written number with its currency and unit; None for anything else."""
-    for _ in range(3):  # "5 square meters (%)": at most a few layers
-        found = _NUMBER.fullmatch(text)
-        if found:
-            return _value(found)
-        unit = _UNIT.search(text)
-        if unit is None or not _NOT_UNITS.isdisjoint((unit["words"] or "").split()):
-            break
-        text = text[: unit.start()].strip()
-    if text.startswith("(") and text.endswith(")"):
-        found = _NUMBER.fullmatch(text[1:-1].strip())
-        return _value(found) if found else None
+def canonical(answer: str) -> Form:
+    """The canonical form of a final answer. Pure, bounded in time and memory, never raises. Source: ours."""
+    if len(answer) <= 60 and answer.isascii() and answer.isdigit():
+        return Form(answer.lstrip("0") or "0", "number")
+    return _canonical(answer)
+
+
+@lru_cache(maxsize=4096)
+def _canonical(answer: str) -> Form:
+    text = plain(fold(answer[: _MAX_LENGTH + 1]))
+    if len(answer) > _MAX_LENGTH:
+        return Form(short(_text_key(text)), "text")
+    text = _TEXT_CONNECTIVE.sub(r" \1 ", text)
+    try:
+        form = _form(text, 0)
+    except (ArithmeticError, ValueError, RecursionError):
+        form = None
+    return form or _words(text, readable=False)
+
+
+def _form(text: str, level: int) -> Form | None:
+    text = strip(text)
+    if not text or level > _MAX_LEVEL:
+        return None
+    exact = number(text)
+    if exact is not None:
+        return Form(rational(exact), "number")
+    based = _BASED.fullmatch(text)
+    if based:
+        return Form(f"{based[1].upper()}_{based[2]}", "number")
+    for read in _READERS:
+        form = read(text, level)
+        if form is not None:
+            return form
     return None
 
 
-def _value(found: re.Match[str]) -> Fraction | None:
-    sign = -1 if (found["sign"] == "-") != (found["inner"] == "-") else 1
-    if found["ten"]:
-        return sign * _scaled(Fraction(1), found["ten"])
-    if found["decimal"]:
-        return sign * _scaled(_exact(found["decimal"]), found["exponent"] or "0")
-    over, under = _exact(found["over"] or found["over2"]), _exact(found["under"] or found["under2"])
-    if under == 0:
+def _matrix(text: str, level: int) -> Form | None:
+    found = _MATRIX.fullmatch(text)
+    if found is None or found[2] in ("vmatrix", "Vmatrix"):
         return None
-    whole = found["whole"] or found["whole2"]
-    if whole is None:
-        return sign * over / under
-    return sign * (_exact(whole) + over / under) if over >= 0 and under > 0 else None
+    factor = {"": "", "-": "-"}.get(found["factor"], f"({found['factor']})*")
+    cells = [[cell.strip() for cell in row.split("&")] for row in found[3].split("\\\\") if row.strip()]
+    if not cells or len({len(row) for row in cells}) != 1 or sum(map(len, cells)) > _MAX_PARTS:
+        return None
+    rows = [[_element(f"{factor}({cell})" if factor else cell, level) for cell in row] for row in cells]
+    if len(rows[0]) == 1 and len(rows) > 1:
+        return _joined([row[0] for row in rows], "(", ")")
+    return _joined([_joined(row, "[", "]") for row in rows], "[", "]")
 
 
-def _exact(digits: str) -> Fraction:
-    digits = re.sub(r"[,\s]", "", digits)
-    return Fraction(digits.rstrip(".") if digits.endswith(".") else digits)
+def _list(text: str, level: int) -> Form | None:
+    inside, braces = text, False
+    if text.startswith(r"\{") and text.endswith(r"\}"):
+        inside, braces = text[2:-2].strip(), True
+        if not inside:
+            return Form("emptyset", "text")
+        builder = _BUILDER.fullmatch(inside)
+        if builder:
+            return _form(builder[2], level + 1)
+    parts = _split(inside)
+    if len(parts) == 1 and not braces:
+        return None
+    if len(parts) > _MAX_PARTS or any(not part or part == "..." for part in parts):
+        return _words(text, readable=True)
+    if any(re.match(r"0[0-9]", part) for part in parts):  # "1,000,00" is not the list 1, 0, 0
+        return _words(text, readable=True)
+    assigned = [_assigned(part) for part in parts]
+    labels = {each[0] for each in assigned if each}
+    if len(labels) > 1 and all(assigned):
+        pairs = sorted((each[0], _element(each[1], level)) for each in assigned if each)
+        kind = _kind([form for _, form in pairs])
+        return Form(short(";".join(f"{name}={form.key}" for name, form in pairs)), kind)
+    if len(labels) == 1:
+        parts = [each[1] if each else part for each, part in zip(assigned, parts, strict=True)]
+    forms = [form for part in parts for form in _signs(part, level)]
+    alternatives = not braces and re.search(r"\bor\b", inside) is not None and all(_SIGN.search(part) for part in parts)
+    if alternatives and not labels and all(form.key[:1] in "([u" for form in forms):
+        return _united(forms)
+    if braces or alternatives:
+        forms = sorted(set(forms))
+    return forms[0] if len(forms) == 1 and not braces else _joined(sorted(forms), "{", "}")
 
 
-def _scaled(value: Fraction, exponent: str) -> Fraction:
-    power = max(-_MAX_EXPONENT, min(_MAX_EXPONENT, int(exponent)))
-    return value * Fraction(10) ** power
+def _assigned(part: str) -> tuple[str, str] | None:
+    name, equals, rest = part.partition("=")
+    name = re.sub(r"_\s?\{([^{}]*)\}", r"_\1", name).strip()
+    return (name, rest) if equals and "=" not in rest and symbol(name) else None
 
 
-def _strip(text: str) -> str:
-    before = None
-    while text != before:
-        before = text
-        text = text.strip().rstrip(".,;:!?").lstrip(":=").strip()
-        for left, right in _WRAPPINGS:
-            if len(text) > len(left) + len(right) and text.startswith(left) and text.endswith(right):
-                inside = text[len(left) : -len(right)]
-                text = inside if left not in inside and right not in inside else text
-        for opening in _COMMAND_WRAPPINGS:
-            if text.startswith(opening) and text.endswith("}") and _closes_last(text, len(opening)):
-                text = text[len(opening) : -1]
-    return text
+def _union(text: str, level: int) -> Form | None:
+    parts = re.split(r"\\cup|(?<=[)\]])\s?[Uu]\s?(?=[(\[])", text)
+    return _united([_element(part, level) for part in parts]) if 1 < len(parts) <= _MAX_PARTS else None
 
 
-def _closes_last(text: str, start: int) -> bool:
-    depth = 1
-    for position in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[position], 0)
+def _united(forms: list[Form]) -> Form:
+    keys = united([form.key for form in forms])
+    return Form(short(keys[0] if len(keys) == 1 else "u" + ",".join(keys)), _kind(forms))
+
+
+def _relation(text: str, level: int) -> Form | None:
+    signs, sides = _sides(text)
+    if not signs or len(signs) > 6:
+        return None
+    if signs == [r"\in"] and symbol(sides[0]):
+        return _form(sides[1], level + 1)
+    if r"\approx" in signs:
+        exact = text[: text.index(r"\approx")]
+        return _form(sides[-1] if named(exact.strip()) or not sides[0] else exact, level + 1)
+    if all(sign == "=" for sign in signs):
+        return _equation([side for side in sides if side], level)
+    if signs == [r"\ne"] and symbol(sides[0]):
+        return _united(
+            [
+                Form(f"(-inf,{_element(sides[1], level).key})", "math"),
+                Form(f"({_element(sides[1], level).key},inf)", "math"),
+            ]
+        )
+    if all(sign in ("<", ">", r"\le", r"\ge") for sign in signs) and len(signs) <= 2:
+        return _inequality([{r"\le": "<=", r"\ge": ">="}.get(sign, sign) for sign in signs], sides)
+    return None
+
+
+def _equation(sides: list[str], level: int) -> Form | None:
+    if len(sides) != 2:
+        return _form(sides[-1], level + 1) if sides else None
+    left, right = sides
+    variable = symbol(left) and "_" not in left  # z = x + y is an equation, a_n = 2n and f(x) = 2x only name one
+    if named(left) and not (variable and _has_names(right)):
+        return _form(right, level + 1)
+    if named(right) and number(left) is not None:
+        return _form(left, level + 1)
+    try:
+        tree = _tree(left)
+    except Words:
+        return _form(right, level + 1)
+    except Unreadable:
+        return None
+    try:
+        other = _tree(right)
+    except Unreadable:
+        return None if names(tree) else _form(right, level + 1)
+    if not names(tree) and not names(other):
+        return _form(right, level + 1)
+    key = equation(tree, other)
+    return None if key is None else Form(key, "math")
+
+
+def _has_names(text: str) -> bool:
+    try:
+        return bool(names(_tree(text)))
+    except Unreadable:
+        return False
+
+
+def _inequality(signs: list[str], sides: list[str]) -> Form | None:
+    try:
+        trees = [_tree(side) if not _INFINITY.fullmatch(side) else None for side in sides]
+    except Unreadable:
+        return None
+    ends: list[Bound | None] = [None, None]
+    for left, sign, right in zip(trees, signs, trees[1:], strict=False):
+        if left is None or right is None:
+            continue
+        found = inequality(left, sign, right)
+        if isinstance(found, str):
+            return Form(short(found), "math") if len(signs) == 1 else None
+        if found is None or any(old is not None and new is not None for old, new in zip(ends, found, strict=True)):
+            return None
+        ends = [new or old for old, new in zip(ends, found, strict=True)]
+    lower, upper = ends
+    if lower is None and upper is None:
+        return None
+    opening = "[" if lower and lower.closed else "("
+    close = "]" if upper and upper.closed else ")"
+    return Form(short(f"{opening}{lower.key if lower else '-inf'},{upper.key if upper else 'inf'}{close}"), "math")
+
+
+def _bracketed(text: str, level: int) -> Form | None:
+    if text[0] not in "([" or text[-1] not in ")]" or len(text) < 3 or not _encloses(text):
+        return None
+    opening, close, inside = text[0], text[-1], text[1:-1]
+    parts = _split(inside, tight=True)
+    if (
+        len(parts) > 1
+        and all(re.fullmatch("[0-9]{3}", part) for part in parts[1:])
+        and any(part[0] == "0" for part in parts[1:])
+    ):
+        return _form(inside, level + 1)  # (1,000) is a number
+    if len(parts) == 1:
+        letter = re.fullmatch(r"[A-Za-z]", inside.strip())
+        return Form(inside.strip().casefold(), "text") if letter else None
+    if len(parts) > _MAX_PARTS or not all(parts):
+        return _words(text, readable=True)
+    forms = [_element(part, level) for part in parts]
+    if forms[0].key == "-inf":
+        opening = "("
+    if forms[-1].key == "inf":
+        close = ")"
+    return _joined(forms, opening, close)
+
+
+def _encloses(text: str) -> bool:
+    depth = 0
+    for position, character in enumerate(text):
+        depth += (character in "([{") - (character in ")]}")
         if depth == 0:
             return position == len(text) - 1
     return False
 
 
-def _form(text: str) -> str:
-    text = _UNWRAP.sub(r" \1 ", text)
-    text = re.sub(r"^\s*(?:the|an|a)\s", "", text)
-    text = re.sub(r"([\^_])\s?\{\s?([0-9a-z])\s?\}", r"\1\2", text).replace("$", "")
-    text = re.sub(r"^\(([a-j])\)$", r"\1", text.strip())
-    before = next((mark for mark in ("(", "[", r"\{") if text.startswith(mark)), "")
-    after = next((mark for mark in (")", "]", r"\}") if before and text.endswith(mark)), "")
-    inside = text[len(before) : len(text) - len(after)] if after else text
-    parts = _split(inside)
-    if len(parts) > 1:  # a tuple, interval or list: each number in it is canonical too
-        text = ",".join(map(_part, parts))
-        text = before + text + after if after else text
-    return re.sub(r"\s+", "", text)
+def _signs(text: str, level: int) -> list[Form]:
+    r"""The forms of `text`: two where it has a `\pm`."""
+    if r"\pm" not in text:
+        return [_element(text, level)]
+    upper = text.replace(r"\pm", "+").replace(r"\mp", "-")
+    lower = text.replace(r"\pm", "-").replace(r"\mp", "+")
+    return [_element(upper, level), _element(lower, level)]
 
 
-def _part(text: str) -> str:
-    value = None if re.match(r"\s*0[0-9]", text) else number(text.strip())  # "1,000,00" is not the list 1, 0, 0
-    return text if value is None else str(value)
+def _plus_minus(text: str, level: int) -> Form | None:
+    return _joined(sorted(set(_signs(text, level))), "{", "}") if r"\pm" in text else None
 
 
-def _split(text: str) -> list[str]:
-    parts, depth = [""], 0
-    for character in text:
+def _expression(text: str, level: int) -> Form | None:
+    infinity = _INFINITY.fullmatch(text)
+    if infinity:
+        return Form("-inf" if infinity[1] == "-" else "inf", "math")
+    if re.fullmatch(r"\\mathbb\s?\{?R\}?", text):
+        return Form("(-inf,inf)", "math")
+    if text == r"\emptyset":
+        return Form("emptyset", "text")
+    bare = unwrap(text).strip()
+    if re.fullmatch(r"[A-Za-z]", bare) or _RATIO.fullmatch(bare):
+        return Form(short(_text_key(bare)), "text")
+    try:
+        tree = _tree(text)
+    except Words:
+        return _words(text, readable=True)
+    except Unreadable:
+        return None
+    free = names(tree)
+    if (
+        bare.isalpha()
+        and bare.isascii()
+        and free
+        and not ((len(bare) == 2 and bare.islower()) or set(bare) <= set("xyz"))
+    ):
+        return _words(text, readable=True)  # ABC is a triangle or a choice, xy a product
+    key = fingerprint(sorted(free), lambda point: value(tree, point), exact=True)
+    return None if key is None else Form(key, "math")
+
+
+_READERS: tuple[Callable[[str, int], Form | None], ...] = (
+    _matrix, _union, _list, _relation, _bracketed, _plus_minus, _expression,
+)  # fmt: skip
+
+
+def _tree(text: str) -> Tree:
+    """The tree of an expression, without a unit at its end."""
+    text = text.strip()
+    for _ in range(2):
+        shorter = without_unit(text)
+        if shorter == text or text.endswith("°") or not re.search(r"[0-9\\]", shorter):
+            break
+        text = shorter
+    return parse(unwrap(text))
+
+
+def _element(text: str, level: int) -> Form:
+    return _form(text, level + 1) or _words(strip(text), readable=False)
+
+
+def _joined(forms: list[Form], opening: str, close: str) -> Form:
+    return Form(short(opening + ",".join(form.key for form in forms) + close), _kind(forms))
+
+
+def _kind(forms: list[Form]) -> Kind:
+    kinds = {form.kind for form in forms}
+    return "unread" if "unread" in kinds else "text" if kinds == {"text"} else "math"
+
+
+def _words(text: str, readable: bool) -> Form:
+    """The text form. `readable`: it is known to be no mathematics, or no other kind than text."""
+    bare = unwrap(text)
+    if not readable and bare.isascii() and _MATHEMATICAL.search(bare) and not _PROSE.search(bare):
+        return Form(short(_text_key(bare)), "unread")
+    return Form(short(_text_key(bare)), "text")
+
+
+def _text_key(text: str) -> str:
+    text = _ARTICLE.sub("", text.casefold())
+    text = re.sub(r"([\^_])\s?\{\s?([0-9a-z])\s?\}", r"\1\2", text).replace("$", "").replace("°", "")
+    return re.sub(r"(?<![0-9])\s+|\s+(?![0-9])", "", text)  # "1 2" is not 12
+
+
+def _split(text: str, tight: bool = False) -> list[str]:
+    """The parts of `text` at its top-level commas, semicolons, "and" and "or".
+
+    Thousands ("1,234, 5,678") stay together; with `tight` only where other commas have a space behind them.
+    """
+    kept: set[int] = set()
+    if not tight or ", " in text:
+        kept = {at for run in _THOUSANDS.finditer(text) for at in range(run.start(), run.end())}
+    parts, depth, start, position = [], 0, 0, 0
+    while position < len(text):
+        character = text[position]
         depth += (character in "([{") - (character in ")]}")
-        if character == "," and depth == 0:
-            parts.append("")
+        if depth <= 0 and position not in kept and character in ",;ao ":
+            found = _SEPARATOR.match(text, position)
+            word = character in "ao" and position > 0 and (text[position - 1].isalnum() or text[position - 1] == "\\")
+            if found and not word:
+                parts.append(text[start : found.start()].strip())
+                start = position = found.end()
+                continue
+        position += 1
+    return [*parts, text[start:].strip()]
+
+
+def _sides(text: str) -> tuple[list[str], list[str]]:
+    """The signs of relation at the top level of `text` and what stands between them."""
+    depth, signs, sides, start = 0, [], [], 0
+    position = 0
+    while position < len(text):
+        character = text[position]
+        depth += (character in "([{") - (character in ")]}")
+        found = _SIGN.match(text, position) if depth <= 0 and character in "\\=<>" else None
+        if found:
+            signs.append(found[0])
+            sides.append(text[start:position].strip())
+            start = position = found.end()
         else:
-            parts[-1] += character
-    return parts
+            position += 1
+    return signs, [*sides, text[start:].strip()]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s.answers import answered, grade, key
+from w2s.answers import answered, equivalence, grade, grades, key, keys, pool
 from w2s.answers.extract import MAX_ANSWER
 from w2s.errors import UserError
 from w2s.records import Response
@@ -133,3 +133,62 @@ def test_answered_keeps_the_response_and_reads_it_as_match_asks() -> None:
     assert (flexible.sample, flexible.extra) == (3, {"tokens": 5})
     strict = answered(response, "gsm8k", "string")  # the released code reads no answer without its mark
     assert (strict.prediction, strict.key) == (None, None)
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Stand-ins for the worker processes: what they were asked, and what they say."""
+    said = {
+        r"\int_0^1 x\,dx": pool.Reading("1/2", decided=True),
+        r"\int_0^2 x\,dx": pool.Reading("2", decided=True),
+        r"\int x^x": pool.Reading(None, decided=True),
+    }
+    asked: list[str] = []
+
+    def read_many(answers: list[str]) -> list[pool.Reading]:
+        asked.extend(answers)
+        return [said.get(answer, pool.UNDECIDED) for answer in answers]
+
+    monkeypatch.setattr(pool, "read_many", read_many)
+    return asked
+
+
+def test_what_the_grammar_cannot_read_goes_to_the_workers_once(workers: list[str]) -> None:
+    answers = [r"\int_0^1 x\,dx", "0.5", None, r"\int_0^1 x\,dx", r"\int x^x", r"\sum_n n"]
+    assert keys(answers) == ["1/2", "1/2", None, "1/2", r"\intx^x", r"\sum_nn"]
+    assert workers == [r"\int_0^1 x\,dx", r"\int x^x", r"\sum_n n"]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "gold", "verdict"),
+    [
+        (r"\int_0^1 x\,dx", "1/2", "correct"),
+        ("0.5", r"\int_0^1 x\,dx", "correct"),
+        (r"\int_0^2 x\,dx", "1/2", "wrong"),
+        (r"\int x^x", "1/2", "wrong"),  # nobody can read it: it is not one half
+        (r"\sum_n n", "1/2", "undecided"),  # not in time
+    ],
+)
+def test_verdicts_of_the_workers(workers: list[str], prediction: str, gold: str, verdict: str) -> None:
+    assert grade(prediction, gold) == verdict
+    assert len(workers) == 1
+
+
+def test_the_workers_are_asked_only_where_they_could_decide(workers: list[str]) -> None:
+    unread = r"\int_0^1 x\,dx"
+    pairs = [
+        (unread, r"$\int_0^1x\,dx$"),
+        ("east", unread),
+        (unread, "no solution"),
+        (None, unread),
+        ("1", "2"),
+        ("1", "1"),
+    ]
+    assert grades(pairs) == ["correct", "wrong", "wrong", "no_answer", "wrong", "correct"]
+    assert workers == []
+
+
+def test_no_worker_is_started_for_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(equivalence, "_readings", lambda answers: dict.fromkeys(answers) and pytest.fail("asked"))
+    assert key("1,200") == key("1200")
+    assert grade("x+1", "1+x") == "correct"

@@ -1,0 +1,230 @@
+"""The key of a value or of a function: equal mathematics gets one string, however it was written (ours).
+
+A function is its values at four fixed points that depend on the names of its variables alone, so nothing about two
+answers has to be known to compare them, and equality of keys is symmetric and transitive. Values are exact fractions as
+long as they can be, else numbers of 100 digits of which 64 are compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import mpmath
+
+DIGITS = 100  # of the working precision
+_GUARD = 140  # digits of the second evaluation, which shows what the first one lost
+_KEPT = 64  # digits compared
+_NEAR = 80  # digits to which a value must agree with a small rational to be that rational
+_DENOMINATOR = 10**12
+_HEIGHT = 10**60  # numerator times denominator: far below the 10^80 at which such a rational could be found by chance
+_LONGEST = 200  # characters of a key
+_POINTS = 4
+
+CONTEXT: Any = mpmath.MPContext()
+"""The arithmetic values are computed in. Its precision changes only in this module, under a lock."""
+CONTEXT.dps = DIGITS
+_LOCK = threading.RLock()
+_TINY = {digits: CONTEXT.mpf(10) ** -digits for digits in (10, _KEPT + 4, 80)}
+
+Value = Any  # Fraction | int | CONTEXT.mpf | CONTEXT.mpc: mpmath has no types
+Function = Callable[[Mapping[str, Any]], Value]
+
+
+def fingerprint(names: Sequence[str], value: Function, exact: bool = False) -> str | None:
+    """The canonical key of a constant or of a function of real variables.
+
+    Args:
+        names: the free variables that may occur.
+        value: gives the value at a point, computed at the precision `CONTEXT` has at that moment. An exact `Fraction`
+            or `int` is welcome. Any exception means that there is no value there.
+        exact: give `value` points of `Fraction` coordinates instead of `CONTEXT.mpf` ones.
+
+    Returns:
+        For a constant the fraction it is, or agrees with to 80 digits, else its first 64 digits; "e" and "i" for
+        themselves. For a function the names of the variables that matter and a hash of the values; for one variable
+        alone that letter. None without a value, or at fewer than two points.
+    """
+    with _LOCK:
+        used, values = _values(names, value, exact)
+        if not used:
+            return None if values[0] is None else _constant(values[0])
+        if sum(each is not None for each in values) < 2:
+            return None
+        digits = [None if each is None else _digits(each) for each in values]
+    if any(each is not None and each[1] == "0" for each in digits):
+        # Real variables: outside the real domain it only counts that it is outside, so x sqrt(x) = sqrt(x^3).
+        digits = [each if each is None or each[1] == "0" else ("complex", "") for each in digits]
+    if len(used) == 1 and len(used[0]) == 1 and digits == [_digits(coordinate(used[0], at)) for at in range(_POINTS)]:
+        return used[0].casefold()
+    return _hashed(f"f({','.join(used)})", digits)
+
+
+def proportional(names: Sequence[str], value: Function, exact: bool = False) -> str | None:
+    """The key of the equation "value = 0": that of the function up to a constant factor other than 0.
+
+    Returns:
+        None where the function is constant, or has fewer than three values.
+    """
+    with _LOCK:
+        used, values = _values(names, value, exact)
+        first = next((each for each in values if each is not None and each != 0), None)
+        if not used or first is None or sum(each is not None for each in values) < 3:
+            return None
+        return _hashed(f"0=f({','.join(used)})", [None if each is None else _ratio(each, first) for each in values])
+
+
+@cache
+def coordinate(name: str, index: int) -> Fraction:
+    """The `index`-th fixed value of the variable `name`: a fraction with 0.1 < |value| < 3, the first positive."""
+    digest = hashlib.sha256(f"{name}:{index}".encode()).digest()
+    over, under = 101 + int.from_bytes(digest[:4], "big") % 2600, (907, 911, 919, 929)[index % _POINTS]
+    size = Fraction(over if over % under else over + 1, under)
+    first = digest[4] % 2 if index > 1 else 0
+    return -size if (0, 1, first, 1 - _first(name))[index % _POINTS] else size
+
+
+def _first(name: str) -> int:
+    return hashlib.sha256(f"{name}:2".encode()).digest()[4] % 2
+
+
+def rational(value: Fraction) -> str:
+    """The key of an exact value."""
+    if value.numerator.bit_length() + value.denominator.bit_length() > 600:  # no decimal digits of huge integers
+        return "#" + _hash(f"{value.numerator:x}/{value.denominator:x}")
+    return short(str(value))
+
+
+def short(key: str) -> str:
+    """`key`, or its hash where it has more than 200 characters."""
+    return key if len(key) <= _LONGEST else "#" + _hash(key)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def _hashed(kind: str, digits: Sequence[tuple[str, str] | None]) -> str:
+    values = ";".join("undefined" if each is None else "|".join(each) for each in digits)
+    return short(f"{kind}#{_hash(kind + values)}")
+
+
+def _values(names: Sequence[str], value: Function, exact: bool) -> tuple[list[str], list[Value | None]]:
+    """The names that matter, sorted, and the values at the fixed points (one value for a constant)."""
+    names = sorted(set(names))
+    points = [{name: coordinate(name, index) for name in names} for index in range(_POINTS if names else 1)]
+    values = [_at(point, value, exact) for point in points]
+    if len(names) <= 1:
+        matters = any(not _same(each, values[0]) for each in values[1:])
+        return (list(names), values) if matters else ([], values[:1])
+    used = []
+    for name in names:
+        moved = ({**points[0], name: other[name]} for other in points[1:])
+        if any(not _same(_at(point, value, exact), values[0]) for point in moved):
+            used.append(name)
+    return (used, values) if used else ([], values[:1])
+
+
+def _at(point: Mapping[str, Fraction], value: Function, exact: bool) -> Value | None:
+    """The value at `point`, None where there is none. A value that arises by cancellation alone is 0."""
+    found = []
+    try:
+        for digits in (DIGITS, _GUARD):
+            CONTEXT.dps = digits
+            at = value(
+                point if exact else {name: CONTEXT.mpf(x.numerator) / x.denominator for name, x in point.items()}
+            )
+            if isinstance(at, (int, Fraction)):
+                return Fraction(at)
+            found.append(CONTEXT.convert(at))
+            if not CONTEXT.isfinite(found[-1]):
+                return None
+        return _agreed(*found)
+    except Exception:  # an undefined value, in whatever way the reader's own library says so
+        return None
+    finally:
+        CONTEXT.dps = DIGITS
+
+
+def _agreed(rough: Value, fine: Value) -> Value | None:
+    size = abs(fine)
+    if rough == 0 or size < abs(rough) * _TINY[10]:  # shrinks with the precision: 0 but for rounding
+        return Fraction(0)
+    if abs(fine - rough) > size * _TINY[_KEPT + 4]:
+        return None  # not enough digits left to say
+    real, imaginary = _parts(fine)
+    if abs(imaginary) < size * _TINY[80]:
+        return real
+    return CONTEXT.mpc(0, imaginary) if abs(real) < size * _TINY[80] else fine
+
+
+def _same(left: Value | None, right: Value | None) -> bool:
+    if left is None or right is None:
+        return left is right
+    return _digits(left) == _digits(right)
+
+
+def _constant(value: Value) -> str:
+    if isinstance(value, Fraction):
+        return rational(value)
+    parts = _parts(value)
+    real, imaginary = (
+        _decimal(part) if near is None else str(near) for near, part in ((_rational(part), part) for part in parts)
+    )
+    if imaginary == "0":
+        return "e" if real == _E else real
+    return "i" if (real, imaginary) == ("0", "1") else f"{real}|{imaginary}i"
+
+
+def _parts(value: Value) -> tuple[Value, Value]:
+    return (value.real, value.imag) if isinstance(value, CONTEXT.mpc) else (value, 0)
+
+
+def _digits(value: Value) -> tuple[str, str]:
+    real, imaginary = _parts(value)
+    return _decimal(real), _decimal(imaginary) if imaginary else "0"
+
+
+def _decimal(value: Value) -> str:
+    """64 significant digits, rounded once."""
+    if isinstance(value, Fraction):
+        value = _lifted(value)
+    return str(mpmath.libmp.to_str(value._mpf_, _KEPT)) if value else "0"
+
+
+def _lifted(value: Value) -> Value:
+    if not isinstance(value, Fraction):
+        return value
+    return CONTEXT.make_mpf(mpmath.libmp.from_rational(value.numerator, value.denominator, 500, "n"))
+
+
+def _ratio(value: Value, by: Value) -> tuple[str, str]:
+    if isinstance(value, Fraction) and isinstance(by, Fraction):
+        return _digits(value / by)
+    CONTEXT.dps = _GUARD
+    try:
+        ratio = _lifted(value) / _lifted(by)
+        return _digits(_agreed(ratio, ratio))
+    finally:
+        CONTEXT.dps = DIGITS
+
+
+def _rational(value: Value) -> Fraction | None:
+    """The small fraction that `value` is to 50 digits, by continued fractions."""
+    if value == 0:
+        return Fraction(0)
+    sign, mantissa, exponent, _ = value._mpf_
+    if not -300 < exponent + mantissa.bit_length() < 300:
+        return None
+    written = Fraction(mantissa) * Fraction(2) ** exponent
+    near = written.limit_denominator(_DENOMINATOR)
+    if abs(near - written) * 10**_NEAR > written or near.numerator * near.denominator > _HEIGHT:
+        return None
+    return -near if sign else near
+
+
+_E = _decimal(+CONTEXT.e)

@@ -1,0 +1,287 @@
+r"""What the grammar cannot read, read by Math-Verify's LaTeX parser and SymPy: integrals, sums, limits, inequalities.
+
+The SymPy object becomes a tree of `w2s.answers.grammar`, so that its key comes from the same arithmetic as every other
+key. Only worker processes import this module: the parser and SymPy can take any time and memory. (Ours; the parser is
+the one that Math-Verify uses, https://github.com/huggingface/latex2sympy2_extended.)
+
+Text is never handed to `sympify` or `parse_expr`, which are `eval`: Math-Verify's extraction of plain expressions does
+that, so it is not used. `sympy.Number("5")` does it too, so in this process SymPy's own `eval` is replaced by a reader
+of plain numbers, to which decimals are exact.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
+
+import sympy
+import sympy.parsing.sympy_parser
+from latex2sympy2_extended.latex2sympy2 import ConversionConfig, NormalizationConfig, _Latex2Sympy, normalize_latex
+from sympy.core.function import AppliedUndef
+from sympy.core.relational import Relational
+
+from w2s.answers.extract import MAX_ANSWER
+from w2s.answers.fingerprint import fingerprint, short
+from w2s.answers.grammar import GREEK, Tree, names, value
+from w2s.answers.latex import fold, plain, unwrap
+from w2s.answers.relation import equation, united
+
+_MAX_DEPTH = 12  # of brackets
+_MAX_DIGITS = 40  # of one number
+_MAX_SIGNS = 60  # of the powers, roots and fractions in all; and of matrix entries
+_MAX_NODES = 400
+_MAX_POWER = 1000  # of an exponent, factorial or binomial that SymPy would write out
+
+_NORMAL_FORM = NormalizationConfig(
+    basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none", equations=False
+)
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[a-z]*matrix\}")
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")  # the parser would read "area" as a r e a
+_BUILDER = re.compile(r"\\\{\s?[A-Za-z](?:\s?\\in\s?\\mathbb\s?\{?R\}?)?\s?[:|](.+)\\\}")
+_UNSAFE = re.compile(  # what the parser reads otherwise than it is meant, or not at all
+    r"[0-9]\s*_|(?<![\\A-Za-z])[A-Za-z]{1,2}[0-9]|(?<![_^0-9.])[0-9.]+\s+[0-9.]"  # 52_8; x4, mangled x^4; 1 2
+    r"|:|°|\.\.\.|[^\x20-\x7e]|!\s*!|\^\s*\{?[^{}^]*\^[^{}^]*\^"
+)
+_LARGE = re.compile(r"\\(?:sum|prod|binom|int).*[0-9]{7}|[0-9]{7}.*\\(?:sum|prod|binom|int)")  # would be written out
+_MIXED = re.compile(r"[0-9]+\\frac\{[0-9]+\}\{[0-9]+\}")
+_LITERAL = re.compile(r"[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40}")
+_EVALUATED = (sympy.Integral, sympy.Sum, sympy.Product, sympy.Limit, sympy.Derivative)
+_FUNCTIONS = {
+    **{name: name for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth", "exp", "erf")},
+    **{"a" + name: "arc" + name for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")},
+    "Abs": "abs", "floor": "floor", "ceiling": "ceil", "factorial": "factorial", "binomial": "binomial",
+}  # fmt: skip
+_CONSTANTS = {sympy.pi: "pi", sympy.E: "e", sympy.I: "i", sympy.EulerGamma: "euler", sympy.Catalan: "catalan"}
+_COMMON = (
+    r"\int_0^1 x^2\,dx", r"\sum_{k=1}^{n} \frac{1}{k^2}", r"\lim_{x\to 0}\frac{\sin x}{x}", r"x^2-3x+2 < 0",
+    r"(-\infty, 1) \cup [2, \sqrt{3}]", r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", r"\{1, |x|, 3!\}",
+    r"f(x) = \log_2 x", r"\prod_{i=1}^{3} i", r"1 \pm \binom{5}{2}", r"x \in \mathbb{R} \setminus \{0\}",
+)  # fmt: skip
+
+
+class _Unread(Exception):
+    """SymPy's object has no key."""
+
+
+class _Parser(_Latex2Sympy):
+    def __init__(self) -> None:
+        super().__init__(is_real=True, config=ConversionConfig(lowercase_symbols=False))
+
+    def convert_postfix_list(self, arr: list[Any], i: int = 0) -> Any:
+        read = super().convert_postfix_list(arr, i)
+        beside = i + 1 < len(arr) and isinstance(read, sympy.Rational)
+        if beside and not _MIXED.fullmatch(arr[i].getText() + arr[i + 1].getText()):
+            raise _Unread  # any two numbers are a mixed number to the original: 2(3) is 5
+        return read
+
+
+def key(answer: str) -> str | None:
+    """The canonical key of an answer, of the kind that `w2s.answers.canonical` gives; None where it has none.
+
+    Raises:
+        Exception: of any kind the libraries raise, for what they cannot read.
+    """
+    text = unwrap(plain(fold(answer[: MAX_ANSWER + 1])))
+    builder = _BUILDER.fullmatch(text)
+    text = builder[1] if builder else text
+    if not _bounded(text):
+        return None
+    text = normalize_latex(text, _NORMAL_FORM)
+    if _WORD.search(_ENVIRONMENT.sub("", text)) or not _bounded(text):
+        return None
+    try:
+        return _key(_meant(_Parser().parse(text)))
+    except _Unread:
+        return None
+
+
+def prepare() -> None:
+    """Build the parser's tables and load what SymPy loads when first used (a second), then take `eval` out of SymPy.
+
+    To be called once before `key`, in a process that does nothing else.
+    """
+    import sympy.physics.units  # `simplify` imports it, and it uses `eval` on its own names
+
+    for answer in _COMMON:
+        with contextlib.suppress(Exception):  # only to warm up
+            key(answer)
+    sympy.parsing.sympy_parser.parse_expr = _literal
+    sympy.parsing.sympy_parser.eval_expr = _literal
+
+
+def _literal(text: str, *arguments: object, **options: object) -> Any:
+    if not isinstance(text, str) or not _LITERAL.fullmatch(text):
+        raise _Unread
+    return sympy.Rational(text)
+
+
+def _bounded(text: str) -> bool:
+    if not text or len(text) > MAX_ANSWER or _UNSAFE.search(text) or _LARGE.search(text):
+        return False
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    return (
+        deepest <= _MAX_DEPTH
+        and max(map(len, re.findall(r"[0-9.,]+", text)), default=0) <= _MAX_DIGITS
+        and sum(map(text.count, ("^", r"\frac", r"\sqrt", "!"))) <= _MAX_SIGNS
+        and sum(map(text.count, ("&", r"\\"))) <= _MAX_SIGNS
+    )
+
+
+def _meant(read: Any) -> Any:
+    """The object with what the parser reads otherwise than the grammar: i, I and gamma."""
+    if not isinstance(read, (sympy.Basic, sympy.MatrixBase)):
+        raise _Unread
+    bound = {str(limits[0]) for each in read.atoms(*_EVALUATED) for limits in _limits(each)}
+    other: dict[Any, Any] = {
+        sympy.I: sympy.Symbol("I", real=True),
+        sympy.EulerGamma: sympy.Symbol("gamma", real=True),
+    }
+    if "i" not in bound:
+        other[sympy.Symbol("i", real=True)] = sympy.I
+    return read.xreplace(other)
+
+
+def _limits(each: Any) -> Iterable[Any]:
+    return each.limits if hasattr(each, "limits") else [each.args[1:]]
+
+
+def _key(read: Any) -> str:
+    if isinstance(read, sympy.FiniteSet):
+        return _set(read)
+    if isinstance(read, (sympy.Tuple, tuple, list)):
+        return _joined("(", map(_key, read), ")")
+    if isinstance(read, sympy.Interval):
+        return _joined(
+            "(" if read.left_open else "[", [_key(read.start), _key(read.end)], ")" if read.right_open else "]"
+        )
+    if isinstance(read, sympy.Union):
+        parts = united([_key(part) for part in read.args])
+        return parts[0] if len(parts) == 1 else _joined("u", parts, "")
+    if read in (sympy.S.Reals, sympy.S.EmptySet):
+        return "(-inf,inf)" if read == sympy.S.Reals else "emptyset"
+    if isinstance(read, (sympy.Complement, sympy.Intersection)):
+        found = read.doit()
+        if isinstance(found, (sympy.Complement, sympy.Intersection)):
+            raise _Unread
+        return _key(found)
+    if isinstance(read, sympy.MatrixBase):
+        return _matrix(read)
+    if isinstance(read, sympy.MatrixExpr):
+        return _matrix(read.doit().as_explicit())
+    if isinstance(read, (Relational, sympy.And)):
+        return _relation(read)
+    if read in (sympy.oo, -sympy.oo):
+        return "inf" if read == sympy.oo else "-inf"
+    if not isinstance(read, sympy.Expr):
+        raise _Unread
+    tree = _tree(_evaluated(read))
+    return _known(fingerprint(sorted(names(tree)), lambda point: value(tree, point), exact=True))
+
+
+def _known(key: str | None) -> str:
+    if key is None:
+        raise _Unread
+    return key
+
+
+def _joined(opening: str, keys: Iterable[str], close: str) -> str:
+    return short(opening + ",".join(keys) + close)
+
+
+def _set(read: Any) -> str:
+    assigned = [(part.lhs, part.rhs) for part in read.args if isinstance(part, sympy.Eq) and part.lhs.is_Symbol]
+    if len(assigned) < len(read.args):
+        return _joined("{", sorted({_key(part) for part in read.args}), "}")
+    labels = {_name(label) for label, _ in assigned}
+    if len(labels) == 1:
+        return _joined("{", sorted({_key(part) for _, part in assigned}), "}")
+    if len(labels) < len(assigned):
+        raise _Unread
+    return short(";".join(sorted(f"{_name(label)}={_key(part)}" for label, part in assigned)))
+
+
+def _matrix(read: Any) -> str:
+    rows = [[_key(entry) for entry in read.row(index)] for index in range(read.rows)]
+    if read.cols == 1 and read.rows > 1:
+        return _joined("(", (row[0] for row in rows), ")")
+    return _joined("[", (_joined("[", row, "]") for row in rows), "]")
+
+
+def _relation(read: Any) -> str:
+    if isinstance(read, sympy.Eq):
+        left, right = read.lhs, read.rhs
+        if left.is_Symbol or isinstance(left, AppliedUndef) or not left.free_symbols:
+            return _key(right)
+        if not isinstance(right, sympy.Expr):
+            raise _Unread
+        return _known(equation(_tree(_evaluated(left)), _tree(_evaluated(right))))
+    if len(read.free_symbols) != 1:
+        raise _Unread
+    return _key(read.as_set())
+
+
+def _evaluated(read: Any) -> Any:
+    """`read` with its integrals, sums, limits and derivatives worked out, where no number in it can explode."""
+    if not read.has(*_EVALUATED):
+        return read
+    for part in sympy.preorder_traversal(read):
+        if isinstance(part, (sympy.Pow, sympy.factorial, sympy.binomial)) and any(
+            number.is_number and not abs(number) <= _MAX_POWER for number in part.args[part.is_Pow :]
+        ):
+            raise _Unread
+    found = read.doit()
+    if found.has(*_EVALUATED):
+        raise _Unread
+    return found
+
+
+def _tree(read: Any, room: list[int] | None = None) -> Tree:
+    room = room or [_MAX_NODES]
+    room[0] -= 1
+    if room[0] < 0:
+        raise _Unread
+    if read.is_Rational:
+        return ("number", Fraction(int(read.p), int(read.q)))
+    if read.is_Symbol:
+        return ("name", _name(read))
+    if read in _CONSTANTS:
+        return ("constant", _CONSTANTS[read])
+    if isinstance(read, sympy.UnevaluatedExpr):  # 10\% is 10 times such a 1/100
+        inside = read.args[0]
+        return ("number", Fraction(1)) if inside == sympy.Rational(1, 100) else _tree(inside, room)
+    parts = [_tree(part, room) for part in read.args]
+    if read.is_Add or read.is_Mul:
+        return ("sum" if read.is_Add else "product", *parts)
+    if read.is_Pow:
+        return ("power", *parts)
+    if isinstance(read, sympy.log):
+        logs: list[Tree] = [("ln", part) for part in parts]
+        return logs[0] if len(logs) == 1 else ("product", logs[0], ("inverse", logs[1]))
+    if isinstance(read, sympy.Mod):
+        whole = ("floor", ("product", parts[0], ("inverse", parts[1])))
+        return ("sum", parts[0], ("negative", ("product", parts[1], whole)))
+    if isinstance(read, sympy.gamma):
+        return ("factorial", ("sum", parts[0], ("number", Fraction(-1))))
+    if isinstance(read, (sympy.Max, sympy.Min)) and len(parts) == 2:
+        apart: Tree = ("abs", ("sum", parts[0], ("negative", parts[1])))
+        both = ("sum", *parts, apart if isinstance(read, sympy.Max) else ("negative", apart))
+        return ("product", both, ("number", Fraction(1, 2)))
+    kind = _FUNCTIONS.get(type(read).__name__)
+    if kind is None or isinstance(read, AppliedUndef):
+        raise _Unread
+    return (kind, *parts)
+
+
+def _name(symbol: Any) -> str:
+    r"""A variable's name as the grammar spells it: x, \alpha, x_12."""
+    letter, _, index = symbol.name.partition("_")
+    if len(letter) > 1 and letter not in GREEK:
+        raise _Unread
+    letter = "\\" + letter if letter in GREEK else letter
+    return f"{letter}_{index.strip('{}')}" if index else letter
