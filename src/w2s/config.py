@@ -6,9 +6,9 @@ Files are read by `w2s.presets.load`; nothing here reads one.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Match = Literal["string", "equivalent"]
 Dtype = Literal["float32", "bfloat16"]
@@ -40,23 +40,34 @@ class ArithTask(_Frozen):
 
 
 class FilesTask(_Frozen):
-    """Questions in JSON Lines files: `gsm8k` reads the published format, `jsonl` a user's own."""
+    """Questions in JSON Lines files: a benchmark in its published format, or (`jsonl`) a user's own.
 
-    name: Literal["gsm8k", "jsonl"]
+    A split without file comes from the hub, except with `jsonl`, and except train_1 of `olympicarena`, which has none.
+    """
+
+    name: Literal["gsm8k", "math", "olympicarena", "jsonl"]
     train_1: str | None = None
-    """File with questions and gold for the weak model; None with `gsm8k` means the hub's `openai/gsm8k`."""
+    """File with questions and gold for the weak model."""
     train_2: str | None = None
     """File with questions; gold in it is read only by the ceiling and by reports."""
     test: str | None = None
     """File with questions and gold."""
     gold: dict[Literal["train_1", "train_2", "test"], str] = Field(default_factory=dict)
     """Separate gold files ({"id", "answer"}), where gold is not in the question files."""
-    answer: Literal["gsm8k", "math", "number", "text"] = "gsm8k"
-    """How a final answer is read from a response: the task's answer style."""
+    answer: Literal["gsm8k", "math", "number", "text", "olympicarena"] = "gsm8k"
+    """How a final answer is read from a response: the task's answer style. Unsaid, that of `math` and `olympicarena` is
+    their own."""
     overlap: Literal["refuse", "drop", "allow"] = "drop"
     """What to do with questions of one split that are also in an earlier one (order: test, train_1, train_2)."""
     overlap_masked: bool = False
     """Also count questions as shared when they differ in numbers only (digits masked)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_style(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "answer" not in data and data.get("name") in ("math", "olympicarena"):
+            return {**data, "answer": data["name"]}
+        return data
 
 
 Task = Annotated[ArithTask | FilesTask, Field(discriminator="name")]
@@ -108,6 +119,9 @@ class Sampling(_Frozen):
     n: PositiveInt = 10
     temperature: Annotated[float, Field(gt=0)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    adaptive: bool = False
+    """Draw no more of a question's samples once the others cannot change what becomes of it (ours; exact, see
+    method.adaptive). Off for figures that are to be the paper's: other texts may be drawn into pairs."""
 
 
 class Selection(_Frozen):
@@ -187,10 +201,28 @@ class Runtime(_Frozen):
     """Devices that share one model (engine vllm)."""
     device_memory: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of a device's memory that generation may take (engine vllm)."""
+    canary: bool = True
+    """Before a big run, compare the first tokens of a few prompts with those of transformers (engine vllm)."""
     server: str | None = None
     """Base URL of an OpenAI-compatible server (engine openai); None: the environment's OPENAI_BASE_URL."""
     concurrency: PositiveInt = 32
     """Requests under way at once (engine openai)."""
+    launcher: Literal["local", "ray"] = "local"
+    """`ray`: generation over a pool of workers, training on several, steps that do not need each other side by side."""
+    address: str | None = None
+    """The Ray cluster (HOST:PORT or auto); None starts one on this machine."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Ray workers for generation; 0: one for each `tensor_parallel` GPUs, or one a node without GPUs."""
+    train_workers: PositiveInt = 1
+    """Processes that share one training (launcher ray; one GPU each where there are GPUs)."""
+    micro_batch: Annotated[int, Field(ge=0)] = 0
+    """Examples a process takes through the model at once in training; 0: its whole share of the batch."""
+    sharding: Literal["none", "fsdp"] = "none"
+    """How processes that share one training hold the model: each all of it, or each a part (FSDP)."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, about a third more time."""
+    side_by_side: PositiveInt = 4
+    """Steps under way at once (launcher ray)."""
 
 
 class Run(_Frozen):

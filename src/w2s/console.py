@@ -22,6 +22,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from w2s.budget import Budget
 from w2s.flow.runner import Observer, PlannedStep, Silent, StepOutcome
 from w2s.flow.step import Step
 
@@ -52,6 +53,10 @@ def summary(outcome: StepOutcome) -> str:
     result, parts = outcome.result, []
     if "kept" in result and "of" in result:
         parts.append(f"kept {result['kept']} of {result['of']}")
+    if "of_all" in result:
+        parts.append(
+            f"drew {result['of']:,} of {result['of_all']:,} samples ({1 - result['of'] / result['of_all']:.1%} spared)"
+        )
     if isinstance(result.get("accuracy"), float):
         parts.append(f"accuracy {100 * result['accuracy']:.1f} %")
     if isinstance(result.get("loss_last"), float):
@@ -66,18 +71,21 @@ class Plain:
 
     def __init__(self, console: Console) -> None:
         self._print = lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True)
-        self._place = ""
+        self._places: dict[str, str] = {}
 
     def started(self, step: Step, reason: str, number: int, of: int) -> None:
-        self._place = f"[{number}/{of}] "
-        self._print(f"{self._place}{step.name}: starts ({reason})")
+        self._places[step.name] = f"[{number}/{of}] "
+        self._print(f"{self._places[step.name]}{step.name}: starts ({reason})")
 
     def progress(self, step: Step, done: int, total: int, tokens: int) -> None:
         """Too often for lines."""
 
     def finished(self, step: Step, outcome: StepOutcome) -> None:
         words = summary(outcome)
-        self._print(f"{self._place}{step.name}: done in {took(outcome.seconds)}{'; ' + words if words else ''}")
+        self._print(
+            f"{self._places.get(step.name, '')}{step.name}: done in {took(outcome.seconds)}"
+            f"{'; ' + words if words else ''}"
+        )
 
     def ended(self, step: Step, outcome: StepOutcome) -> None:
         self._print(f"{step.name}: ended: {outcome.message}")
@@ -90,25 +98,22 @@ class Plain:
 
 
 class Live:
-    """A bar for the step that runs, with its rate and the time it still needs; a line for each that is done."""
+    """A bar for each step that runs, with its rate and the time it still needs; a line for each that is done."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task: TaskID | None = None
-        self._began = (0.0, 0)
+        self._tasks: dict[str, TaskID] = {}
+        self._began: dict[str, tuple[float, int]] = {}
 
     def started(self, step: Step, reason: str, number: int, of: int) -> None:
-        self._began = (0.0, 0)
-        self._task = self._progress.add_task(f"[{number}/{of}]", total=None, name=step.name, rate=reason)
+        self._tasks[step.name] = self._progress.add_task(f"[{number}/{of}]", total=None, name=step.name, rate=reason)
 
     def progress(self, step: Step, done: int, total: int, tokens: int) -> None:
-        if self._task is None:
-            return
-        if not self._began[0]:  # what a resumed step finds done says nothing about speed
-            self._began = (time.monotonic(), tokens)
-        elapsed, made = time.monotonic() - self._began[0], tokens - self._began[1]
+        # What a resumed step finds done says nothing about speed.
+        began, before = self._began.setdefault(step.name, (time.monotonic(), tokens))
+        elapsed, made = time.monotonic() - began, tokens - before
         rate = f"{made / elapsed:,.0f} tokens/s" if elapsed > 0.5 and made > 0 else ""
-        self._progress.update(self._task, completed=done, total=total, rate=rate)
+        self._progress.update(self._tasks[step.name], completed=done, total=total, rate=rate)
 
     def finished(self, step: Step, outcome: StepOutcome) -> None:
         self._line("green", "✓", step.name, f"{took(outcome.seconds):>12}  {summary(outcome)}")
@@ -123,9 +128,9 @@ class Live:
         self._line("yellow", "–", step.name, f"skipped: {outcome.message}")
 
     def _line(self, style: str, mark: str, name: str, text: str) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
+        if name in self._tasks:
+            self._progress.remove_task(self._tasks.pop(name))
+            self._began.pop(name, None)
         self._progress.console.print(f"[{style}]{mark}[/] {escape(f'{name:<42}')} {escape(text)}", highlight=False)
 
 
@@ -173,7 +178,7 @@ def print_facts(facts: Sequence[tuple[str, str]], title: str = "") -> None:
     print("\n".join([*([f"{title}"] if title else []), *(f"  {line}" if title else line for line in lines)]))
 
 
-def print_plan(planned: Sequence[PlannedStep]) -> None:
+def print_plan(planned: Sequence[PlannedStep], budget: Budget | None = None) -> None:
     """Each step with its decision and reason, tokens and time expected, and the sums below."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for header in ("step", "decision", "why"):
@@ -181,7 +186,7 @@ def print_plan(planned: Sequence[PlannedStep]) -> None:
     for header in ("tokens", "time"):
         table.add_column(header, justify="right", no_wrap=True)
     for step in planned:
-        seconds = "" if step.decision in ("reuse", "skip") else "?"
+        seconds = "?" if step.expected_tokens else ""
         table.add_row(
             step.name,
             Text(step.decision, style="dim" if step.decision == "reuse" else "bold"),
@@ -190,10 +195,51 @@ def print_plan(planned: Sequence[PlannedStep]) -> None:
             took(step.expected_seconds) if step.expected_seconds else seconds,
         )
     print_out(table)
+    if budget is not None and budget.costs:
+        print_out(_costs(budget))
+        print("\n".join(budget.assumed), end="\n" if budget.assumed else "")
     counts = Counter(step.decision for step in planned)
     decided = ", ".join(f"{count} {decision}" for decision, count in counts.items())
     tokens = sum(step.expected_tokens for step in planned)
     known = took(sum(step.expected_seconds or 0.0 for step in planned))
-    unknown = sum(step.expected_seconds is None for step in planned)
+    unknown = sum(step.expected_seconds is None and step.expected_tokens > 0 for step in planned)
     more = f" and {unknown} steps whose speed is not known yet" if unknown else ""
-    print(f"{decided}; about {tokens:,} tokens, {known}{more}")
+    print(f"{decided}; at most about {tokens:,} tokens, {known}{more}")
+    if budget is not None and budget.device_hours and (budget.devices > 1 or "given" in budget.sources):
+        devices = f"{budget.devices} device{'s' if budget.devices > 1 else ''}"
+        print(f"at these rates: {budget.device_hours:,.3g} GPU-hours on {devices}")
+
+
+def _costs(budget: Budget) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", overflow="fold")
+    for header in ("parameters", "work", "loads", "tokens read", "tokens", "peak memory", "tokens/s", "time"):
+        table.add_column(header, justify="left" if header == "work" else "right", no_wrap=True)
+    for cost in budget.costs:
+        parameters = budget.models[cost.model].parameters
+        table.add_row(
+            f"{cost.model}: {budget.references[cost.model]}",
+            "unknown" if parameters is None else _large(parameters),
+            cost.kind,
+            str(cost.loads),
+            f"{cost.prefill_tokens:,}" if cost.prefill_tokens else "",
+            f"{cost.tokens:,}",
+            "unknown" if cost.memory_bytes is None else memory(cost.memory_bytes),
+            f"{cost.rate.tokens_per_second:,.0f} {cost.rate.source}" if cost.rate else "unknown",
+            "unknown" if cost.seconds is None else took(cost.seconds),
+        )
+    return table
+
+
+def memory(number: int) -> str:
+    """Bytes for people: 23.4 MiB, 1.5 GiB; nothing for none, which is another machine's."""
+    if not number:
+        return "elsewhere"
+    return f"{number / 2**20:,.1f} MiB" if number < 2**30 else f"{number / 2**30:,.1f} GiB"
+
+
+def _large(number: float) -> str:
+    for unit, name in ((1e9, "B"), (1e6, "M")):
+        if number >= unit:
+            return f"{number / unit:.3g} {name}"
+    return f"{number:,.0f}"

@@ -30,7 +30,10 @@ class ResolvedModel:
 
 
 def resolve(reference: str | Path, offline: bool = False) -> ResolvedModel:
-    """Find a model by reference: "w2s:NAME" (shipped), a folder, "owner/name[@revision]" (hub), "scripted:...".
+    """Find a model by reference.
+
+    "w2s:NAME" (shipped), a folder, "owner/name[@revision]" (hub), "openai:NAME" (on a server, which is not asked: the
+    name is the identity, so other weights need another name), "scripted:module:function".
 
     Raises:
         UserError: there is no such model, it has no configuration, tokenizer or safetensors weights, or the hub
@@ -39,7 +42,7 @@ def resolve(reference: str | Path, offline: bool = False) -> ResolvedModel:
     text = str(reference)
     if text.startswith("w2s:"):
         return _folder(_shipped(text))
-    if text.startswith("scripted:"):
+    if text.startswith(("openai:", "scripted:")):
         return ResolvedModel(text, None, text)
     if Path(text).is_dir():
         return _folder(Path(text))
@@ -104,10 +107,11 @@ def _check(names: set[str], place: str) -> None:
 
 def _hub(name: str, revision: str | None, offline: bool) -> ResolvedModel:
     import huggingface_hub
+    from huggingface_hub import constants  # not an attribute before somebody imports it
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 
     place = name if revision is None else f"{name}@{revision}"
-    if offline or huggingface_hub.constants.HF_HUB_OFFLINE:
+    if offline or constants.HF_HUB_OFFLINE:
         cached = huggingface_hub.try_to_load_from_cache(name, "config.json", revision=revision)
         if not isinstance(cached, str):
             raise UserError(

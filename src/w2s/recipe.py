@@ -10,13 +10,13 @@ from w2s.flow.step import Step
 from w2s.steps.graph import Graph
 
 
-def build(run: Run) -> list[Step]:
-    """All steps of a run, each after what it needs.
+def build(run: Run, planning: bool = False) -> list[Step]:
+    """All steps of a run, each after what it needs; those of a plan can do without the models.
 
     Raises:
         UserError: something in the recipe or its data cannot be used; nothing has been computed yet.
     """
-    recipe, g = run.recipe, Graph(run)
+    recipe, g = run.recipe, Graph(run, planning)
     asked = set(recipe.baselines)
     m, M = recipe.weak, recipe.strong
 
@@ -45,7 +45,7 @@ def build(run: Run) -> list[Step]:
 
     # The control: the same two stages, with M's own few-shot majority in the place of the weak answers.
     if "control_strong_only" in asked:
-        draws = g.answer("control_samples", M, "train_2", demonstrations, samples=recipe.sampling.n)
+        draws = g.sample("control_samples", M, demonstrations)
         d_self = g.majority("control_answers", draws)
         weak_to_strong(g, d_self, d_icl, control=True)
     return g.steps
@@ -68,7 +68,7 @@ def weak_to_strong(g: Graph, d_weak: Step, d_icl: Step, control: bool = False) -
     m_plus = g.fine_tune(f"{mark}m_plus", M, agreed_again, "both")
 
     # Stage II: M_plus's confident votes judge the weak answers; M_plus learns from the contrast.
-    samples = g.answer(f"{mark}m_plus_samples", m_plus, "train_2", samples=recipe.sampling.n)
+    samples = g.sample(f"{mark}m_plus_samples", m_plus, weak=d_weak)
     pairs = g.pairs(f"{mark}stage2_pairs", d_weak, samples)
     losses = recipe.preference.losses[:1] if control else recipe.preference.losses
     m_pro = [g.prefer(f"{mark}m_pro_{loss}", m_plus, pairs, loss) for loss in losses]

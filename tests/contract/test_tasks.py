@@ -21,7 +21,8 @@ def _files(folder: Path, name: str, answer: Callable[[int], dict[str, str]]) -> 
         rows = [{"id": f"{split}-{n}", "question": f"{split} question {n}?", **answer(n + place)} for n in range(1, 7)]
         paths[split] = str(folder / f"{split}.jsonl")
         Path(paths[split]).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return config.FilesTask(name=name, answer="gsm8k" if name == "gsm8k" else "number", **paths)  # type: ignore[arg-type]
+    styles = {} if name in ("math", "olympicarena") else {"answer": "gsm8k" if name == "gsm8k" else "number"}
+    return config.FilesTask(name=name, **styles, **paths)  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=tasks.names())
@@ -29,6 +30,8 @@ def task(request: pytest.FixtureRequest, tmp_path: Path) -> Task:
     makers: dict[str, Callable[[], Task]] = {
         "arith": lambda: config.ArithTask(train_1=6, train_2=6, test=6),
         "gsm8k": lambda: _files(tmp_path, "gsm8k", lambda n: {"answer": f"It is <<{n}*1={n}>>{n}.\n#### {n}"}),
+        "math": lambda: _files(tmp_path, "math", lambda n: {"solution": f"It is $\\boxed{{\\frac{{{n}}}{{11}}}}.$"}),
+        "olympicarena": lambda: _files(tmp_path, "olympicarena", lambda n: {"answer": [str(n)], "answer_type": "NV"}),
         "jsonl": lambda: _files(tmp_path, "jsonl", lambda n: {"answer": str(n), "solution": f"It is {n}."}),
     }
     return makers[request.param]()

@@ -67,4 +67,18 @@ def test_a_plan_gives_reasons_and_sums(capsys):
     )
     text = capsys.readouterr().out
     assert "seed changed from 0 to 1" in text
-    assert "1 reuse, 1 rerun, 1 run; about 2,000 tokens, 30.0 s and 1 steps whose speed is not known yet" in text
+    assert (
+        "1 reuse, 1 rerun, 1 run; at most about 2,000 tokens, 30.0 s and 1 steps whose speed is not known yet" in text
+    )
+
+
+def test_what_adaptive_sampling_spared_is_said():
+    done = StepOutcome("done", {"of": 780, "of_all": 1000, "tokens": 7800}, seconds=10.0)
+    assert console.summary(done) == "drew 780 of 1,000 samples (22.0% spared), 780 tokens/s"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "elsewhere"), (3 * 2**20, "3.0 MiB"), (3 * 2**29, "1.5 GiB"), (2**41, "2,048.0 GiB")]
+)
+def test_memory(number, text):
+    assert console.memory(number) == text

@@ -52,6 +52,19 @@ def test_the_two_stages_are_wired_as_in_the_paper(steps: dict[str, Step]) -> Non
     assert steps["stage1_iter1_weak_ft"].params["source"] == "weak"
 
 
+def test_adaptive_sampling_is_another_step_and_leaves_the_others_as_they_are(steps: dict[str, Step]) -> None:
+    small = ["task.train_1=5", "task.train_2=5", "task.test=5"]
+    adaptive = {s.name: s for s in recipe.build(presets.load("tiny", [*small, "sampling.adaptive=true"]))}
+    plain = {s.name: s for s in recipe.build(presets.load("tiny", small))}
+    assert adaptive["m_plus"].fingerprint == plain["m_plus"].fingerprint
+    for name, against in (("m_plus_samples", "weak_answers"), ("control_m_plus_samples", "control_answers")):
+        assert inputs(adaptive[name])["weak"] == against and "weak" not in plain[name].inputs
+        assert adaptive[name].params["seed"] == plain[name].params["seed"]
+        assert adaptive[name].params["confidence"] == 0.6 and "confidence" not in plain[name].params
+    assert "weak" not in adaptive["control_samples"].inputs
+    assert (adaptive["stage2_pairs"].params["n"], plain["stage2_pairs"].params.get("n")) == (10, None)
+
+
 def test_the_control_differs_in_the_weak_answers_only(steps: dict[str, Step]) -> None:
     assert inputs(steps["control_stage1_iter1"]) == {"weak": "control_answers", "strong": "icl_answers"}
     assert inputs(steps["control_stage2_pairs"]) == {"weak": "control_answers", "samples": "control_m_plus_samples"}

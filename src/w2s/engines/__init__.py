@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 TABLE = {
     "transformers": "w2s.engines.transformers:load",
+    "vllm": "w2s.engines.vllm:load",
+    "openai": "w2s.engines.openai:load",
     "scripted": "w2s.engines.scripted:load",
 }
 """Engine name -> "module:function". A new engine is one line here and one module."""
+
+EXTRAS = {"transformers": "train"}
+"""Engine name -> the extra that installs what it needs, where that has another name."""
 
 
 def load(
@@ -42,7 +47,15 @@ def load(
     if engine not in TABLE:
         raise UserError(f"there is no engine called {engine!r}", field="engine", expected=" or ".join(TABLE))
     module, function = TABLE[engine].split(":")
-    loaded: Engine = getattr(importlib.import_module(module), function)(
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"the engine {engine} needs the package {error.name}, which is not installed",
+            field="engine",
+            mend=f"pip install 'w2s-reasoning[{EXTRAS.get(engine, engine)}]'",
+        ) from error
+    loaded: Engine = getattr(found, function)(
         model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime or Runtime()
     )
     return loaded

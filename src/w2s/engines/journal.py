@@ -1,23 +1,40 @@
 """Generation that survives a kill: finished batches are on disk, the rest is done again.
 
 A journal line is one finished batch: {"batch": digest, "completions": [[id, sample, text, tokens, finish], ...]}.
-Engines never carry anything from one batch to the next, so a resumed run equals an unbroken one.
+Engines never carry anything from one batch to the next, so a resumed run equals an unbroken one. Lines stand in the
+order in which batches ended: the plan's, unless the engine runs many at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from w2s.engines.base import Completion, Decoding, Engine, Request
 from w2s.errors import UserError
 
 OnProgress = Callable[[int, int, int], None]
 """Called after each batch with (completions done, completions in all, tokens generated so far)."""
+
+
+@runtime_checkable
+class RunsMany(Engine, Protocol):
+    """An engine that is faster with many batches under way at once (a server, a pool of machines)."""
+
+    def run_many(
+        self, batches: Sequence[Sequence[Request]], decoding: Decoding
+    ) -> Generator[tuple[int, list[Completion]]]:
+        """Yield (place in `batches`, completions in the batch's order) as batches end, each of them once.
+
+        Closing the generator gives up what is under way.
+        """
+        ...
 
 
 def generate(
@@ -35,22 +52,36 @@ def generate(
     Raises:
         UserError: a request is refused by the engine, or the journal is damaged before its last line.
     """
-    batches = engine.plan(requests, decoding)
-    finished = {} if journal is None else _recover(journal)
     done: dict[tuple[str, int], Completion] = {}
     tokens = 0
-    for batch in batches:
-        key = _digest(batch, decoding)
-        completions = finished.get(key)
-        if completions is None:
-            completions = engine.run(batch, decoding)
-            if journal is not None:
-                _append(journal, key, completions)
+
+    def take(completions: Sequence[Completion]) -> None:
+        nonlocal tokens
         done.update(((c.id, c.sample), c) for c in completions)
         tokens += sum(c.tokens for c in completions)
         if on_progress is not None:
             on_progress(len(done), len(requests), tokens)
+
+    batches = {_digest(batch, decoding): batch for batch in engine.plan(requests, decoding)}
+    finished = {} if journal is None else _recover(journal)
+    for key in [key for key in batches if key in finished]:
+        take(finished[key])
+        del batches[key]
+    keys = list(batches)
+    with contextlib.closing(_run(engine, list(batches.values()), decoding)) as ended:
+        for place, completions in ended:
+            if journal is not None:
+                _append(journal, keys[place], completions)
+            take(completions)
     return [done[r.id, r.sample] for r in requests]
+
+
+def _run(
+    engine: Engine, batches: Sequence[Sequence[Request]], decoding: Decoding
+) -> Generator[tuple[int, list[Completion]]]:
+    if isinstance(engine, RunsMany):
+        return engine.run_many(batches, decoding)
+    return ((place, engine.run(batch, decoding)) for place, batch in enumerate(batches))
 
 
 def _digest(batch: Sequence[Request], decoding: Decoding) -> str:

@@ -19,10 +19,11 @@ from transformers.utils import logging
 
 from w2s import models
 from w2s.config import Runtime
-from w2s.engines import attention, cascade
+from w2s.engines import adapters, attention, cascade
 from w2s.engines.base import Completion, Decoding, Request, groups
 from w2s.engines.decoding import Session, decode
 from w2s.engines.plain import PlainSession
+from w2s.engines.tokens import Tokens, end_tokens
 from w2s.errors import UserError
 
 MAX_ROWS = 1024
@@ -45,14 +46,12 @@ class TransformersEngine:
         config = model.config.get_text_config()
         self._cascade = cascade.supports(config)
         model.set_attn_implementation(attention.NAME if self._cascade else "sdpa")
-        self._context = getattr(config, "max_position_embeddings", None)
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         self._token_bytes = 2 * config.num_hidden_layers * heads * size * model.dtype.itemsize
-        self._ends = _end_tokens(model, tokenizer)
-        bos = tokenizer.bos_token_id
-        self._bos = [bos] if bos is not None and bos in tokenizer("a").input_ids else []
-        self._known: dict[str, list[int]] = {}
+        configured = model.generation_config.eos_token_id if model.generation_config is not None else None
+        self._ends = end_tokens(tokenizer, configured, model.config.name_or_path)
+        self._tokens = Tokens(tokenizer, self._ends, getattr(config, "max_position_embeddings", None))
         self._marks: dict[tuple[str, ...], Tensor] = {}
 
     def plan(self, requests: Sequence[Request], decoding: Decoding) -> list[list[Request]]:
@@ -61,11 +60,11 @@ class TransformersEngine:
         Raises:
             UserError: a prompt with `max_new_tokens` does not fit the model's context.
         """
-        self._known.clear()
-        prompts = self._tokenize([request.prompt for request in requests])
+        self._tokens.forget()
+        prompts = self._tokens.prompts(request.prompt for request in requests)
         ordered = groups(requests, lambda prompt: len(prompts[prompt]))
         if ordered:
-            self._check_context(ordered[0][0], len(prompts[ordered[0][0].prompt]), decoding)
+            self._tokens.check(ordered[0][0], len(prompts[ordered[0][0].prompt]), decoding)
         shared = cascade.common_prefix(list(prompts.values())) if self._cascade and prompts else 0
         batches: list[list[Request]] = []
         width = spent = 0
@@ -90,7 +89,7 @@ class TransformersEngine:
         for request in batch:
             by_id.setdefault(request.id, []).append(request)
         grouped = list(by_id.values())
-        known = self._tokenize([group[0].prompt for group in grouped])
+        known = self._tokens.prompts(group[0].prompt for group in grouped)
         session: Session = (cascade.CascadeSession if self._cascade else PlainSession)(self._model, self._ends[0])
         rows = decode(
             session,
@@ -101,16 +100,12 @@ class TransformersEngine:
             lambda tokens: self._stopped(tokens, decoding.stop),
         )
         flat = [request for group in grouped for request in group]
-        texts = self._tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        done = {
-            (request.id, request.sample): self._complete(request, tokens, text, decoding)
-            for request, tokens, text in zip(flat, rows, texts, strict=True)
-        }
+        done = {(done.id, done.sample): done for done in self._tokens.completions(flat, rows, decoding)}
         return [done[request.id, request.sample] for request in batch]
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text`, special tokens not counted."""
-        return len(self._tokenizer(text, add_special_tokens=False).input_ids)
+        return self._tokens.count(text)
 
     def close(self) -> None:
         """Let go of the model and of cached device memory."""
@@ -118,26 +113,6 @@ class TransformersEngine:
         self._marks.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-    def _tokenize(self, prompts: Sequence[str]) -> dict[str, list[int]]:
-        """Token ids of each prompt: one BOS where the tokenizer adds one, never an EOS."""
-        missing = list(dict.fromkeys(prompt for prompt in prompts if prompt not in self._known))
-        if missing:
-            for prompt, ids in zip(missing, self._tokenizer(missing, add_special_tokens=False).input_ids, strict=True):
-                self._known[prompt] = ids if ids[:1] == self._bos else self._bos + ids
-        return {prompt: self._known[prompt] for prompt in prompts}
-
-    def _check_context(self, request: Request, length: int, decoding: Decoding) -> None:
-        if length == 0:
-            raise UserError(f"the prompt of question {request.id!r} is empty")
-        if self._context is not None and length + decoding.max_new_tokens > self._context:
-            raise UserError(
-                f"question {request.id!r}: {length} prompt tokens and {decoding.max_new_tokens} new tokens do not fit "
-                f"the model's context of {self._context}",
-                field="max_new_tokens",
-                expected=f"at most {max(0, self._context - length)} for this question",
-                mend="lower max_new_tokens, use fewer demonstrations, or leave the question out",
-            )
 
     def _marks_for(self, stop: tuple[str, ...]) -> Tensor:
         """(vocabulary,) for `decode`: 2 ends the text, 1 may complete a stop string, 0 does neither.
@@ -166,25 +141,6 @@ class TransformersEngine:
         tail = self._tokenizer.decode(tokens[-window:], skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return any(string in tail for string in stop)
 
-    def _complete(self, request: Request, tokens: list[int], text: str, decoding: Decoding) -> Completion:
-        cut = min((text.find(string) for string in decoding.stop if string in text), default=None)
-        ended = cut is not None or tokens[-1] in self._ends
-        return Completion(request.id, request.sample, text[:cut].strip(), len(tokens), "stop" if ended else "length")
-
-
-def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The ids that end a text: the tokenizer's EOS first, then those of the generation configuration."""
-    configured = model.generation_config.eos_token_id if model.generation_config is not None else None
-    listed = configured if isinstance(configured, list) else [configured]
-    ends = [token for token in dict.fromkeys([tokenizer.eos_token_id, *listed]) if token is not None]
-    if not ends:
-        raise UserError(
-            "has no end-of-text token, so no text would ever end",
-            file=model.config.name_or_path,
-            mend="set eos_token in tokenizer_config.json or eos_token_id in generation_config.json",
-        )
-    return ends
-
 
 def load(
     model: str | Path,
@@ -194,6 +150,8 @@ def load(
     runtime: Runtime | None = None,
 ) -> TransformersEngine:
     """Load a model reference (see `w2s.models.resolve`) with its tokenizer. Pickled weights are refused.
+
+    A folder with a PEFT adapter is loaded as its base with the adapter merged.
 
     Args:
         model: the reference.
@@ -212,7 +170,8 @@ def load(
         raise UserError("torch sees no CUDA device", field="device", mend="use device=cpu, or install a CUDA torch")
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
-    found = models.resolve(model, runtime.offline)
+    base, adapter = adapters.split(model)
+    found = models.resolve(base, runtime.offline)
     logging.disable_progress_bar()  # loading takes a moment, and the bar writes across the caller's output
     options: dict[str, Any] = {"revision": found.revision} if found.revision else {}
     options |= {"trust_remote_code": trust_remote_code, "local_files_only": runtime.offline or found.revision is None}
@@ -221,6 +180,8 @@ def load(
         network = AutoModelForCausalLM.from_pretrained(
             found.path_or_id, dtype=getattr(torch, dtype), use_safetensors=True, **options
         )
+        if adapter is not None:
+            network = adapters.merge(network, adapter)
     except Exception as error:  # transformers, tokenizers and safetensors share no base class
         reason = next(iter(str(error).splitlines()), "no reason given")
         raise UserError(

@@ -1,4 +1,7 @@
-"""Takes steps in order and reuses, runs or skips each; `plan` says the same beforehand and computes nothing."""
+"""Takes steps in order and reuses, runs or skips each; `plan` says the same beforehand and computes nothing.
+
+With Ray, steps that do not need each other run side by side.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -15,6 +20,7 @@ from typing import Any, Literal, Protocol
 
 import w2s
 from w2s.config import Runtime
+from w2s.costs import NO_WORK, Work
 from w2s.errors import BranchEnds, UserError
 from w2s.flow import fingerprint
 from w2s.flow.lock import Lock
@@ -27,7 +33,10 @@ Decision = Literal["reuse", "run", "rerun", "skip"]
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """What `run` would do with a step, and why; seconds are None where nothing is known about the kind's speed."""
+    """What `run` would do with a step, and why; seconds are None where nothing is known about its speed.
+
+    `rate` says by what its speed is known (`Step.rate`); tokens, seconds and work are none where it is not run.
+    """
 
     name: str
     kind: str
@@ -35,6 +44,8 @@ class PlannedStep:
     reason: str
     expected_tokens: int
     expected_seconds: float | None
+    rate: str = ""
+    work: Work = NO_WORK
 
 
 @dataclass(frozen=True)
@@ -91,25 +102,38 @@ def plan(steps: Sequence[Step], folder: Path, rates: Mapping[str, float] | None 
     Args:
         steps: the steps asked for; those they need are added.
         folder: the run's folder, which need not exist.
-        rates: tokens a second by kind, for kinds that have no record in this folder yet.
+        rates: tokens a second by `Step.rate`, for those of which this folder has no record yet.
     """
     store = Store(folder)
-    speeds = {**(rates or {}), **_speeds(store)}
+    speeds = {**(rates or {}), **recorded_rates(steps, folder)}
     known: Outcome = {}
     planned = []
     for step in ordered(steps):
         decision, reason = _decide(step, store, known)
         record = store.record(step.name)
-        tokens, seconds = 0, 0.0 if decision in ("reuse", "skip") else None
+        tokens, seconds, work = 0, 0.0 if decision in ("reuse", "skip") else None, NO_WORK
         if decision == "skip":
             known[step.name] = StepOutcome("skipped", message=reason)
         elif decision == "reuse" and record:
             known[step.name] = _outcome(record, reused=True)
         else:
-            tokens, speed = step.expected_tokens, speeds.get(step.kind)
+            tokens, speed, work = step.expected_tokens, speeds.get(step.rate), step.work
             seconds = tokens / speed if tokens and speed else record["seconds"] if record else None
-        planned.append(PlannedStep(step.name, step.kind, decision, reason, tokens, seconds))
+        planned.append(PlannedStep(step.name, step.kind, decision, reason, tokens, seconds, step.rate, work))
     return planned
+
+
+def recorded_rates(steps: Sequence[Step], folder: Path) -> dict[str, float]:
+    """Tokens a second by `Step.rate`, over this folder's records; a resumed step timed only its last part."""
+    rates = {step.name: step.rate for step in ordered(steps)}
+    spent: dict[str, tuple[int, float]] = {}
+    for record in Store(folder).records():
+        made, seconds = record["result"].get("tokens"), record["seconds"]
+        if isinstance(made, int) and made > 0 and seconds > 0 and not record["resumed"] and record["name"] in rates:
+            rate = rates[record["name"]]
+            before = spent.get(rate, (0, 0.0))
+            spent[rate] = (before[0] + made, before[1] + seconds)
+    return {rate: tokens / seconds for rate, (tokens, seconds) in spent.items()}
 
 
 def run(steps: Sequence[Step], folder: Path, runtime: Runtime, observer: Observer | None = None) -> Outcome:
@@ -126,22 +150,64 @@ def run(steps: Sequence[Step], folder: Path, runtime: Runtime, observer: Observe
     except OSError as error:
         raise UserError(f"cannot be used as a run folder ({error.strerror})", file=folder) from error
     store = Store(folder)
-    with Lock(folder) as lock:
+    at_once = runtime.side_by_side if runtime.launcher == "ray" else 1
+    with Lock(folder) as lock, _executor(runtime, at_once) as executor:
         store.sweep()
-        for number, step in enumerate(order, 1):
+        waiting, running = list(order), dict[Future[dict[str, Any]], Step]()
+        while waiting or running:
+            step = next((s for s in waiting if all(n.name in outcome for n in s.inputs.values())), None)
+            if step is None or len(running) == at_once:
+                for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                    made = running.pop(ended)
+                    outcome[made.name] = _outcome(ended.result(), reused=False)
+                    _tell(observer, made, outcome[made.name])
+                continue
+            waiting.remove(step)
             decision, reason = _decide(step, store, outcome)
+            if decision in ("run", "rerun"):
+                observer.started(step, reason, order.index(step) + 1, len(order))
+                results = {role: outcome[needed.name].result for role, needed in step.inputs.items()}
+                running[executor.submit(_make, step, store, lock, runtime, observer, results)] = step
+                continue
             if decision == "skip":
                 store.remove(step)  # of another identity: it must not be taken for this run's
                 outcome[step.name] = StepOutcome("skipped", message=reason)
-            elif decision == "reuse":
+            else:
                 store.tidy(step)
                 outcome[step.name] = _outcome(store.record(step.name) or {}, reused=True)
-            else:
-                observer.started(step, reason, number, len(order))
-                outcome[step.name] = _outcome(_make(step, store, lock, runtime, observer, outcome), reused=False)
             _tell(observer, step, outcome[step.name])
         store.sweep()
-    return outcome
+    return {step.name: outcome[step.name] for step in order}
+
+
+@contextmanager
+def _executor(runtime: Runtime, at_once: int) -> Iterator[Executor]:
+    """What makes steps: this thread, or one thread a step where Ray's workers do the work.
+
+    An error in one step lets the others that are under way come to their end, and their records be written.
+    """
+    if runtime.launcher == "local":
+        yield _Inline()
+        return
+    from w2s.flow import ray
+
+    connection = ray.connect(runtime)
+    with ThreadPoolExecutor(at_once) as executor:
+        try:
+            yield executor
+        except KeyboardInterrupt:
+            connection.shutdown()  # the threads would wait for their workers
+            raise
+
+
+class _Inline(Executor):
+    def submit(self, call: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(call(*arguments, **keywords))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 def _tell(observer: Observer, step: Step, outcome: StepOutcome) -> None:
@@ -186,14 +252,19 @@ def _why(step: Step, record: Mapping[str, Any], known: Outcome) -> str:
 
 
 def _make(
-    step: Step, store: Store, lock: Lock, runtime: Runtime, observer: Observer, outcome: Outcome
+    step: Step,
+    store: Store,
+    lock: Lock,
+    runtime: Runtime,
+    observer: Observer,
+    results: Mapping[str, dict[str, Any]],
 ) -> dict[str, Any]:
     resumed = store.partial(step)
     output, scratch = store.open(step)
     context = Context(
         params=step.params,
         inputs={role: store.folder / needed.output for role, needed in step.inputs.items() if needed.output},
-        results={role: outcome[needed.name].result for role, needed in step.inputs.items()},
+        results=results,
         output=output,
         scratch=scratch,
         runtime=runtime,
@@ -232,17 +303,6 @@ def _make(
         "provenance": _provenance(),
     }
     return store.commit(step, record)
-
-
-def _speeds(store: Store) -> dict[str, float]:
-    """Tokens a second by kind, over this folder's records; a resumed step timed only its last part."""
-    spent: dict[str, tuple[int, float]] = {}
-    for record in store.records():
-        made, seconds = record["result"].get("tokens"), record["seconds"]
-        if isinstance(made, int) and made > 0 and seconds > 0 and not record["resumed"]:
-            before = spent.get(record["kind"], (0, 0.0))
-            spent[record["kind"]] = (before[0] + made, before[1] + seconds)
-    return {kind: tokens / seconds for kind, (tokens, seconds) in spent.items()}
 
 
 def _provenance() -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from w2s.config import Runtime
+from w2s.costs import NO_WORK, Work
 from w2s.flow import fingerprint
 
 
@@ -49,8 +50,9 @@ class Step:
         inputs: the steps needed, by role.
         output: where the output goes, relative to the run's folder; "" for a step with a result only.
         version: raised by hand when the function's meaning changes.
-        expected_tokens: for the plan's estimate.
-        kind: steps of one kind share a rate of tokens a second.
+        expected_tokens: for the plan's estimate: tokens written, or trained on.
+        kind: steps of one kind and of one model share a rate of tokens a second.
+        work: what it does with a model; for the plan only.
         given: what the function needs but an identity cannot hold (paths, data in memory). What of it decides
             the result must be in `params` too, as a hash.
     """
@@ -63,6 +65,7 @@ class Step:
     version: int = 1
     expected_tokens: int = 0
     kind: str = ""
+    work: Work = NO_WORK
     given: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,6 +76,11 @@ class Step:
         taken = (self.output and not parts) or parts[:1] in (("records",), (".work",), (".lock",))
         if ".." in parts or self.output.startswith("/") or taken:
             raise ValueError(f"step {self.name}: output {self.output!r} must be a place of its own in the run's folder")
+
+    @property
+    def rate(self) -> str:
+        """What its speed is known by: "generate", "weak train"."""
+        return f"{self.work.model} {self.kind}".strip()
 
     @cached_property
     def payload(self) -> dict[str, Any]:

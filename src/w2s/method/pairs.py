@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from w2s.errors import UserError
+from w2s.method.adaptive import settled
 from w2s.method.agreement import by_id
-from w2s.method.voting import vote
+from w2s.method.fate import Rule, Weak
 from w2s.records import Answered
 from w2s.seeds import derive
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two texts for one question with different final answers; `confidence` is the share of the majority answer."""
+    """Two texts for one question with different final answers.
+
+    `confidence` is the share of the majority answer among all samples. Where fewer were drawn than `n`, it is the
+    least it can be, and `confidence_most` the most; otherwise both are the same.
+    """
 
     id: str
     question: str
@@ -24,6 +29,7 @@ class Pair:
     rejected: str
     weak_role: Literal["chosen", "rejected"]
     confidence: float
+    confidence_most: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,8 @@ class PairSet:
 
     Reasons: no_answer (no sample has one), low_confidence, all_samples_agree (nothing to reject), unsure (the weak
     answer differs from a majority below the second threshold), empty_weak_text (nothing to set against the majority),
-    only_in_weak, only_in_samples. The questions with pairs and those dropped together are every id of either side,
-    each once.
+    too_few_samples (fewer than `n`, and the others could decide otherwise), only_in_weak, only_in_samples. The
+    questions with pairs and those dropped together are every id of either side, each once.
     """
 
     pairs: tuple[Pair, ...]
@@ -48,6 +54,7 @@ def build_pairs(
     reject_confidence: float,
     max_pairs: int,
     seed: int,
+    n: int | None = None,
 ) -> PairSet:
     """Contrast each weak text with samples that answer differently. Source: paper, released code.
 
@@ -66,43 +73,35 @@ def build_pairs(
         reject_confidence: the share from which the weak text may be rejected (released code: 0.8).
         max_pairs: the most pairs a question may give (released code: 1 on GSM8K, 3 on MATH).
         seed: the run's seed.
+        n: the samples that a question would have, had none been spared (see `method.adaptive`); None: those it has.
 
     Raises:
         UserError: an id comes twice in `weak`, or an id with the same sample index twice in `samples`.
     """
     weak_by_id, samples_by_id = by_id(weak, "the weak answers"), _grouped(samples)
+    rule = Rule(confidence, reject_confidence, max_pairs)
     pairs: list[Pair] = []
     dropped: dict[str, list[str]] = {}
     for id, answer in weak_by_id.items():
         group = samples_by_id.get(id, [])
-        result = vote(group)
-        majority = [sample.response for sample in group if sample.key == result.key]
-        others = [sample.response for sample in group if sample.key != result.key and sample.response.strip()]
-        reason = None
-        if not group:
-            reason = "only_in_weak"
-        elif result.key is None:
-            reason = "no_answer"
-        elif result.confidence < confidence:
-            reason = "low_confidence"
-        elif answer.key == result.key:
-            reason = None if others else "all_samples_agree"
-        elif result.confidence < reject_confidence:
-            reason = "unsure"
-        elif not answer.response.strip():
-            reason = "empty_weak_text"
-        if reason is not None:
+        of = max(n or 0, len(group))
+        fate = settled(group, of, Weak(answer.key, not answer.response.strip()), rule) if group else None
+        if fate is None or not fate.pairs:
+            reason = "only_in_weak" if not group else "too_few_samples" if fate is None else fate.outcome
             dropped.setdefault(reason, []).append(id)
             continue
+        majority = [sample.response for sample in group if sample.key == fate.key]
+        others = [sample.response for sample in group if sample.key != fate.key and sample.response.strip()]
+        share = len(majority) / of, (len(majority) + of - len(group)) / of
         generator = random.Random(derive(seed, "pairs", id))
-        if answer.key == result.key:
+        if fate.outcome == "chosen":
             pairs += [
-                Pair(id, answer.question, answer.response, text, "chosen", result.confidence)
+                Pair(id, answer.question, answer.response, text, "chosen", *share)
                 for text in _draw(others, max_pairs, generator)
             ]
         else:
             pairs += [
-                Pair(id, answer.question, text, answer.response, "rejected", result.confidence)
+                Pair(id, answer.question, text, answer.response, "rejected", *share)
                 for text in _draw(majority, max_pairs, generator)
             ]
     only_in_samples = sorted(samples_by_id.keys() - weak_by_id.keys())

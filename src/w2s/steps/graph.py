@@ -7,6 +7,7 @@ from typing import Any
 
 from w2s import gold, models, prompting, tasks
 from w2s.config import Run, Training
+from w2s.costs import Role, Work
 from w2s.errors import BranchEnds, UserError
 from w2s.flow.step import Step
 from w2s.seeds import derive
@@ -22,22 +23,31 @@ RESPONSE_SHARE = 0.35
 class Graph:
     """Builds steps and keeps them in order. One method a kind of step."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, planning: bool = False) -> None:
         """Read questions and check everything that can be checked before compute is spent.
+
+        Args:
+            run: the recipe, and where it is to run.
+            planning: the steps are for a plan only; models need not be within reach.
 
         Raises:
             UserError: questions, gold of train_1 or test, or a model reference cannot be used.
         """
-        self.recipe, self.runtime = run.recipe, run.runtime
+        self.recipe, self.runtime, self.planning = run.recipe, run.runtime, planning
         self.steps: list[Step] = []
         self.prepared = tasks.prepare(self.recipe.task, self.recipe.limit)
         self.style = tasks.load(self.recipe.task).style
-        self.identity = {
-            ref: models.resolve(ref, offline=self.runtime.offline).identity
-            for ref in dict.fromkeys((self.recipe.weak, self.recipe.strong))
-        }
+        self.identity = {ref: self._identity(ref) for ref in dict.fromkeys((self.recipe.weak, self.recipe.strong))}
         self.gold_hash = {split: self._gold_hash(split) for split in ("train_1", "train_2", "test")}
         self.questions = {split: self._questions(split) for split in ("train_1", "train_2", "test")}
+
+    def _identity(self, reference: str) -> str:
+        try:
+            return models.resolve(reference, offline=self.runtime.offline).identity
+        except UserError:
+            if not self.planning or reference.startswith("w2s:"):
+                raise
+            return f"not found: {reference}"
 
     def _gold_hash(self, split: str) -> str:
         try:
@@ -107,8 +117,9 @@ class Graph:
                 inputs={**inputs, "data": data},
                 given=given,
                 output=f"models/{name}",
-                expected_tokens=int(training.epochs * self._tokens(len(self.prepared.questions["train_2"]))),
+                expected_tokens=int(training.epochs * self._tokens(self._most_examples(data, source))),
                 kind="train",
+                work=Work(model=self._role(base), lora=training.lora),
             )
         )
 
@@ -127,8 +138,14 @@ class Graph:
                 },
                 inputs={"model": policy, "data": pairs},
                 output=f"models/{name}",
-                expected_tokens=int(config.epochs * 2 * self._tokens(len(self.prepared.questions["train_2"]))),
+                expected_tokens=int(
+                    config.epochs
+                    * 2
+                    * self.recipe.selection.max_pairs
+                    * self._tokens(len(self.prepared.questions["train_2"]))
+                ),
                 kind="train",
+                work=Work(model=self._role(policy), lora=config.lora),
             )
         )
 
@@ -141,17 +158,29 @@ class Graph:
         *,
         samples: int = 0,
         output: str | None = None,
+        settle: bool = False,
+        weak: Step | None = None,
     ) -> Step:
-        """`model` answers a split: greedily, or with that many samples a question."""
+        """`model` answers a split: greedily, or with that many samples a question.
+
+        With `settle` only as many of them as decide the question's fate against its answer in `weak`, or its vote.
+        """
         recipe = self.recipe
         params, inputs, given = self._start(model)
         if demonstrations is not None:
             inputs["demonstrations"] = demonstrations
-        count = len(self.prepared.questions[split]) * max(1, samples)
+        if settle:
+            params |= self._reading()
+        if settle and weak is not None:
+            params |= recipe.selection.model_dump(exclude={"match"})
+            inputs["weak"] = weak
+        texts = [prompting.prompt(question.question) for question in self.prepared.questions[split]]
+        count = len(texts) * max(1, samples)
+        shots = recipe.few_shot.k if demonstrations is not None else 0
         return self._add(
             Step(
                 name=name,
-                run=generate.answer,
+                run=generate.answer_until_settled if settle else generate.answer,
                 params={
                     **params,
                     "engine": recipe.engine,
@@ -170,7 +199,27 @@ class Graph:
                 output=output or f"data/{name}.jsonl",
                 expected_tokens=int(count * recipe.max_new_tokens * RESPONSE_SHARE),
                 kind="generate",
+                work=Work(
+                    model=self._role(model),
+                    prompts=len(texts),
+                    prompt_characters=sum(map(len, texts)),
+                    longest_prompt=max(map(len, texts)),
+                    shown_characters=shots * sum(map(len, texts)) // len(texts),
+                    shown_tokens=int(shots * recipe.max_new_tokens * RESPONSE_SHARE),
+                    rows=count,
+                    new_tokens=recipe.max_new_tokens,
+                ),
             )
+        )
+
+    def sample(self, name: str, model: Model, demonstrations: Step | None = None, *, weak: Step | None = None) -> Step:
+        """`sampling.n` answers to each question of train_2, for `pairs` against `weak` or, without it, for a vote.
+
+        Fewer where `sampling.adaptive` says so and the rest could change nothing.
+        """
+        sampling = self.recipe.sampling
+        return self.answer(
+            name, model, "train_2", demonstrations, samples=sampling.n, settle=sampling.adaptive, weak=weak
         )
 
     def demonstrations(self, name: str, weak: Step) -> Step:
@@ -196,12 +245,14 @@ class Graph:
         """Preference pairs that set weak texts against sampled ones."""
         selection = self.recipe.selection
         params = selection.model_dump(exclude={"match"}) | {"seed": derive(self.recipe.seed, name)}
+        if self.recipe.sampling.adaptive:
+            params["n"] = self.recipe.sampling.n
         step = self._select(name, select.build_pairs, params, weak=weak, samples=samples)
         self.precision(step)
         return step
 
     def _select(self, name: str, run: Any, params: Mapping[str, Any], **inputs: Step) -> Step:
-        reading = {"style": self.style, "match": self.recipe.selection.match, "prompt": prompting.prompt("?")}
+        reading = self._reading() | {"prompt": prompting.prompt("?")}
         return self._add(
             Step(name, run, {**reading, **params}, inputs=inputs, output=f"data/{name}.jsonl", kind="select")
         )
@@ -226,17 +277,32 @@ class Graph:
             self._grade(f"evaluate_samples_{name}", evaluate.sampled_accuracy, params, "test", "", responses=drawn)
 
     def _grade(self, name: str, run: Any, params: Mapping[str, Any], split: str, output: str, **inputs: Step) -> Step:
-        reading = {"style": self.style, "match": self.recipe.selection.match, "gold": self.gold_hash[split]}
+        reading = self._reading() | {"gold": self.gold_hash[split]}
         given = {"task": self.recipe.task}
         return self._add(
             Step(name, run, {**reading, **params}, inputs=inputs, given=given, output=output, kind="evaluate")
         )
+
+    def _reading(self) -> dict[str, str]:
+        """How final answers are read and compared."""
+        return {"style": self.style, "match": self.recipe.selection.match}
 
     def _start(self, model: Model) -> tuple[dict[str, Any], dict[str, Step], dict[str, Any]]:
         """Identity, inputs and whereabouts of the model a step starts from."""
         if isinstance(model, Step):
             return {}, {"model": model}, {}
         return {"model": self.identity[model]}, {}, {"model": model}
+
+    def _role(self, model: Model) -> Role:
+        if isinstance(model, Step):
+            return model.work.model
+        return "strong" if model == self.recipe.strong else "weak"
+
+    def _most_examples(self, data: Step, source: str) -> int:
+        """What a training set can have at most: selections are not known before they are made."""
+        split = data.params.get("split", "train_2")
+        sides = 2 if data.run is select.agree and source == "both" else 1
+        return sides * len(self.prepared.questions[split])
 
     def _tokens(self, examples: int) -> float:
         return examples * self.recipe.max_new_tokens * RESPONSE_SHARE * 2

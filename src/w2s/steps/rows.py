@@ -55,7 +55,7 @@ def agreement_rows(agreement: Agreement) -> Iterable[dict[str, Any]]:
 
 
 def pair_rows(pairs: PairSet) -> Iterable[dict[str, Any]]:
-    """TRL preference rows."""
+    """TRL preference rows; `confidence_most` where not all samples were drawn, and `confidence` is the least."""
     for pair in pairs.pairs:
         yield {
             "id": pair.id,
@@ -64,7 +64,7 @@ def pair_rows(pairs: PairSet) -> Iterable[dict[str, Any]]:
             "rejected": prompting.completion(pair.rejected),
             "weak_role": pair.weak_role,
             "confidence": pair.confidence,
-        }
+        } | ({"confidence_most": pair.confidence_most} if pair.confidence_most > pair.confidence else {})
 
 
 def read_examples(path: Path, source: str) -> list[Example]:

@@ -95,6 +95,7 @@ def build_pairs(context: Context) -> dict[str, Any]:
         reject_confidence=params["reject_confidence"],
         max_pairs=params["max_pairs"],
         seed=params["seed"],
+        n=params.get("n"),
     )
     dropped = {reason: len(ids) for reason, ids in found.dropped.items()}
     if not found.pairs:

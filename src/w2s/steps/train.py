@@ -13,6 +13,7 @@ from w2s import models
 from w2s.config import Preference, Training
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
+from w2s.steps import launch
 from w2s.steps.rows import read_examples, read_preferences
 
 
@@ -24,15 +25,16 @@ def fine_tune(context: Context) -> dict[str, Any]:
     examples = read_examples(context.inputs["data"], params["source"])
     if not examples:
         raise BranchEnds("there is no example to train on")
-    result = sft.train(
+    result = launch.train(
+        sft.train,
+        context,
         _start(context),
         examples,
         context.output,
         Training.model_validate(params["training"]),
         seed=params["seed"],
         dtype=params["dtype"],
-        device=context.runtime.device,
-        on_progress=context.progress,
+        runtime=context.runtime,
     )
     return asdict(result)
 
@@ -42,7 +44,9 @@ def prefer(context: Context) -> dict[str, Any]:
     from w2s.training import preference
 
     params = context.params
-    result = preference.train(
+    result = launch.train(
+        preference.train,
+        context,
         _start(context),
         read_preferences(context.inputs["data"]),
         context.output,
@@ -50,8 +54,7 @@ def prefer(context: Context) -> dict[str, Any]:
         params["loss"],
         seed=params["seed"],
         dtype=params["dtype"],
-        device=context.runtime.device,
-        on_progress=context.progress,
+        runtime=context.runtime,
     )
     return asdict(result)
 

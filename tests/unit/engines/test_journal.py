@@ -71,3 +71,41 @@ def test_progress_counts_completions_and_tokens(tmp_path: Path) -> None:
     for _ in range(2):  # the second time from the journal
         journal.generate(Counting(), REQUESTS, DECODING, tmp_path / "j", lambda *values: seen.append(values))
     assert seen == [(4, 8, 16), (8, 8, 32)] * 2
+
+
+class Backwards(Counting):
+    """Runs many at once; the last batch ends first."""
+
+    closed = False
+
+    def run_many(self, batches, decoding):
+        try:
+            for place in reversed(range(len(batches))):
+                yield place, self.run(batches[place], decoding)
+        finally:
+            self.closed = True
+
+
+def test_batches_are_kept_as_they_end_where_many_run_at_once(tmp_path: Path) -> None:
+    in_order, file = tmp_path / "in_order", tmp_path / "backwards"
+    unbroken = journal.generate(Counting(), REQUESTS, DECODING, in_order)
+    assert journal.generate(Backwards(), REQUESTS, DECODING, file) == unbroken
+    whole = file.read_bytes()
+    assert whole.splitlines() == in_order.read_bytes().splitlines()[::-1]
+    for size in range(len(whole) + 1):
+        file.write_bytes(whole[:size])
+        engine = Backwards()
+        assert journal.generate(engine, REQUESTS, DECODING, file) == unbroken
+        assert engine.runs == (0 if size == len(whole) else 1 if size > whole.index(b"\n") else 2)
+        assert file.read_bytes() == whole
+
+
+def test_what_is_under_way_is_given_up_when_the_caller_fails(tmp_path: Path) -> None:
+    def interrupt(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    engine = Backwards()
+    with pytest.raises(KeyboardInterrupt):
+        journal.generate(engine, REQUESTS, DECODING, tmp_path / "j", interrupt)
+    assert engine.closed and engine.runs == 1
+    assert (tmp_path / "j").read_bytes().count(b"\n") == 1

@@ -90,8 +90,8 @@ def test_text_ends_before_the_stop_string(engine, tokenizer) -> None:
 
 
 def test_exactly_one_bos(engine) -> None:
-    assert engine._tokenize(["ab"])["ab"][:2].count(0) == 1
-    assert engine._tokenize(["<s>ab"])["<s>ab"].count(0) == 1
+    assert engine._tokens.prompts(["ab"])["ab"][:2].count(0) == 1
+    assert engine._tokens.prompts(["<s>ab"])["<s>ab"].count(0) == 1
     assert engine.count_tokens("ab") == 2
 
 

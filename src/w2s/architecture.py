@@ -1,0 +1,192 @@
+"""What a model is made of, read from its configuration and the headers of its weights; nothing is loaded."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from w2s import models
+from w2s.config import Dtype, Lora
+
+BYTES: Mapping[Dtype, int] = {"float32": 4, "bfloat16": 2}
+"""Bytes a number."""
+
+_FIELDS = (
+    "model_type", "hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads",
+    "num_key_value_heads", "head_dim", "vocab_size", "tie_word_embeddings",
+)  # fmt: skip
+KNOWN: Mapping[str, Mapping[str, Any]] = {
+    name: dict(zip(_FIELDS, numbers, strict=True))
+    for name, *numbers in (
+        ("llama-2-7b", "llama", 4096, 32, 11008, 32, 32, 128, 32000, False),
+        ("llama-2-13b", "llama", 5120, 40, 13824, 40, 40, 128, 32000, False),
+        ("llama-2-70b", "llama", 8192, 80, 28672, 64, 8, 128, 32000, False),
+        ("llama-3-8b", "llama", 4096, 32, 14336, 32, 8, 128, 128256, False),
+        ("llama-3-70b", "llama", 8192, 80, 28672, 64, 8, 128, 128256, False),
+        ("llama-3.1-8b", "llama", 4096, 32, 14336, 32, 8, 128, 128256, False),
+        ("llama-3.1-70b", "llama", 8192, 80, 28672, 64, 8, 128, 128256, False),
+        ("gemma-2b", "gemma", 2048, 18, 16384, 8, 1, 256, 256000, True),
+        ("gemma-7b", "gemma", 3072, 28, 24576, 16, 16, 256, 256000, True),
+        ("mistral-7b-v0.1", "mistral", 4096, 32, 14336, 32, 8, 128, 32000, False),
+        ("smollm2-135m", "llama", 576, 30, 1536, 9, 3, 64, 49152, True),
+        ("smollm2-360m", "llama", 960, 32, 2560, 15, 5, 64, 49152, True),
+        ("smollm2-1.7b", "llama", 2048, 24, 8192, 32, 32, 64, 49152, True),
+        ("qwen2.5-0.5b", "qwen2", 896, 24, 4864, 14, 2, 64, 151936, True),
+        ("qwen2.5-1.5b", "qwen2", 1536, 28, 8960, 12, 2, 128, 151936, True),
+        ("qwen2.5-7b", "qwen2", 3584, 28, 18944, 28, 4, 128, 152064, False),
+    )
+}
+"""The published configurations of models that are often asked for and seldom on the disk of who plans."""
+
+_GATED = ("llama", "mistral", "gemma", "qwen2", "qwen3")
+"""Model types of one build: attention without or with biases, a gated MLP, two norms a layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """`parameters` is None where it is unknown; `config` has the fields of config.json that are known, maybe none."""
+
+    parameters: int | None
+    config: Mapping[str, Any]
+
+    @property
+    def kv_heads(self) -> int | None:
+        """Heads whose keys and values are kept, a layer."""
+        return self.config.get("num_key_value_heads") or self.config.get("num_attention_heads")
+
+    @property
+    def head_dim(self) -> int | None:
+        """Numbers a head."""
+        heads, width = self.config.get("num_attention_heads"), self.config.get("hidden_size")
+        return self.config.get("head_dim") or (width // heads if heads and width else None)
+
+    def weight_bytes(self, dtype: Dtype) -> int | None:
+        """Bytes of the weights."""
+        return None if self.parameters is None else self.parameters * BYTES[dtype]
+
+    def cache_bytes(self, tokens: int, dtype: Dtype) -> int | None:
+        """Bytes of keys and values: 2 x layers x KV heads x head dimension x bytes x tokens."""
+        layers, heads, size = self.config.get("num_hidden_layers"), self.kv_heads, self.head_dim
+        return 2 * layers * heads * size * BYTES[dtype] * tokens if layers and heads and size else None
+
+    def training_bytes(self, lora: Lora | None) -> int | None:
+        """Bytes of float32 weights, and of gradients and AdamW's two moments for each parameter that is trained.
+
+        Activations come on top: they depend on lengths, batch and recomputation.
+        """
+        trained = self.parameters if lora is None else self.adapter_parameters(lora)
+        return None if self.parameters is None or trained is None else 4 * self.parameters + 12 * trained
+
+    def adapter_parameters(self, lora: Lora) -> int | None:
+        """Parameters of low-rank adapters: rank x (inputs + outputs) of each target, in each layer."""
+        layers, shapes = self.config.get("num_hidden_layers"), _linear(self)
+        if not layers or shapes is None or not set(lora.targets) <= shapes.keys():
+            return None
+        return int(layers * lora.rank * sum(sum(shapes[target]) for target in lora.targets))
+
+
+def find(reference: str, parameters: int | None = None) -> Architecture:
+    """The architecture behind a model reference, as far as this machine knows it. Never asks the hub.
+
+    The number of parameters is the one given, else counted from the headers of the safetensors files, else from the
+    configuration: that on disk (folder, shipped, or the hub's cache), or the published one (`KNOWN`).
+    """
+    folder = place(reference)
+    config: Mapping[str, Any] = KNOWN.get(_plain(reference), {})
+    if folder is not None and (folder / "config.json").is_file():
+        read = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read.get("text_config") or read
+    if parameters is None and folder is not None:
+        parameters = stored(sorted(folder.glob("*.safetensors")))
+    found = Architecture(parameters, config)
+    return found if parameters is not None else Architecture(_count(found), config)
+
+
+def place(reference: str) -> Path | None:
+    """The folder of a model that is on this machine, or None."""
+    if reference.startswith("w2s:"):
+        return models.ASSETS / reference.removeprefix("w2s:")
+    if reference.startswith("scripted:"):
+        return None
+    if Path(reference).is_dir():
+        return Path(reference)
+    import huggingface_hub
+    from huggingface_hub.errors import HFValidationError
+
+    name, _, revision = reference.partition("@")
+    try:
+        cached = huggingface_hub.try_to_load_from_cache(name, "config.json", revision=revision or None)
+    except HFValidationError:
+        return None
+    return Path(cached).parent if isinstance(cached, str) else None
+
+
+def stored(files: Sequence[Path]) -> int | None:
+    """Numbers in safetensors files, by their headers: 8 bytes of length (little-endian), then JSON with shapes."""
+    total = 0
+    for path in files:
+        with open(path, "rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        total += sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+    return total or None
+
+
+def characters_a_token(reference: str, texts: Sequence[str]) -> float | None:
+    """Mean over `texts`, by the model's own tokenizer; None where that is not on this machine."""
+    folder = place(reference)
+    if folder is None or not (folder / "tokenizer.json").is_file() or not any(texts):
+        return None
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        return None
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokens = sum(len(encoded.ids) for encoded in tokenizer.encode_batch(list(texts), add_special_tokens=False))
+    return sum(map(len, texts)) / tokens if tokens else None
+
+
+def _plain(reference: str) -> str:
+    name = reference.partition("@")[0].rpartition("/")[2].casefold().removeprefix("meta-")
+    return re.sub(r"(-(hf|chat|instruct|it|base))+$", "", name)
+
+
+def _linear(of: Architecture) -> dict[str, tuple[int, int]] | None:
+    """(inputs, outputs) of the linear modules of a layer, by the names that transformers gives them."""
+    config, kv, size = of.config, of.kv_heads, of.head_dim
+    width, inner, heads = (config.get(f) for f in ("hidden_size", "intermediate_size", "num_attention_heads"))
+    if config.get("model_type") not in _GATED or not (width and inner and heads and kv and size):
+        return None
+    return {
+        "q_proj": (width, heads * size),
+        "k_proj": (width, kv * size),
+        "v_proj": (width, kv * size),
+        "o_proj": (heads * size, width),
+        "gate_proj": (width, inner),
+        "up_proj": (width, inner),
+        "down_proj": (inner, width),
+    }
+
+
+def _count(of: Architecture) -> int | None:
+    """Parameters by configuration, for the model types of `_GATED`."""
+    config, shapes = of.config, _linear(of)
+    width, layers, words = (config.get(f) for f in ("hidden_size", "num_hidden_layers", "vocab_size"))
+    if shapes is None or not (width and layers and words):
+        return None
+    kind = config["model_type"]
+    layer = sum(inputs * outputs for inputs, outputs in shapes.values()) + 2 * width
+    if kind == "qwen2" or config.get("attention_bias"):
+        layer += sum(shapes[name][1] for name in ("q_proj", "k_proj", "v_proj"))
+    if kind != "qwen2" and config.get("attention_bias"):
+        layer += width
+    if kind == "qwen3":
+        layer += 2 * (of.head_dim or 0)
+    if config.get("mlp_bias"):
+        layer += sum(shapes[name][1] for name in ("gate_proj", "up_proj", "down_proj"))
+    tied = config.get("tie_word_embeddings", kind == "gemma")
+    return int(layers * layer + width + (1 if tied else 2) * words * width)

@@ -1,0 +1,76 @@
+"""What a step asks of a machine: how much is read and written, by which model, and in how much memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from w2s.architecture import Architecture
+from w2s.config import Dtype, Lora
+
+Role = Literal["", "weak", "strong"]
+"""Which of the recipe's two base models a step works with, or one that descends from it; "" for neither."""
+
+ROWS = {"transformers": 1024, "vllm": 256}
+"""The most rows that an engine has under way at once: `engines.transformers.MAX_ROWS`, vLLM's default."""
+
+CACHE_BYTES = {"transformers": 4 * 2**30}
+"""The most bytes that an engine fills with keys and values at once: `engines.transformers.CACHE_BYTES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a step does with a model; nothing, by default.
+
+    Args:
+        model: whose model it is.
+        prompts: prompts that are read: one a question, whatever the number of samples.
+        prompt_characters: of all prompts together, demonstrations aside.
+        longest_prompt: characters, demonstrations aside.
+        shown_characters: of the demonstrations' questions; engines read what all prompts share once.
+        shown_tokens: of the demonstrations' responses, expected.
+        rows: sequences that are written.
+        new_tokens: the most that a row may have.
+        lora: adapters that are trained; None: in training, every parameter.
+    """
+
+    model: Role = ""
+    prompts: int = 0
+    prompt_characters: int = 0
+    longest_prompt: int = 0
+    shown_characters: int = 0
+    shown_tokens: int = 0
+    rows: int = 0
+    new_tokens: int = 0
+    lora: Lora | None = None
+
+    def prefill_tokens(self, characters_a_token: float) -> int:
+        """Tokens of prompts to read."""
+        return round((self.prompt_characters + self.shown_characters) / characters_a_token) + self.shown_tokens
+
+
+NO_WORK = Work()
+
+
+def generation_bytes(work: Work, model: Architecture, engine: str, dtype: Dtype, characters: float) -> int | None:
+    """Peak bytes of weights and of keys and values, with every row at its limit; None where that is unknown.
+
+    The demonstrations are kept once, a question's prompt once for all its samples where the engine is ours, else once
+    a row. A server's memory is its own: 0.
+    """
+    if engine in ("openai", "scripted"):
+        return 0
+    rows = min(work.rows, ROWS[engine])
+    prompts = rows if engine != "transformers" else -(-rows * work.prompts // max(work.rows, 1))
+    shared = round(work.shown_characters / characters) + work.shown_tokens
+    own = -(-work.longest_prompt // characters)
+    kept = model.cache_bytes(int(shared + prompts * own + rows * work.new_tokens), dtype)
+    weights = model.weight_bytes(dtype)
+    if kept is None or weights is None:
+        return None
+    return weights + min(kept, CACHE_BYTES.get(engine, kept))
+
+
+def device_hours(seconds: float, devices: int) -> float:
+    """Hours of devices that are all held for `seconds`."""
+    return seconds * devices / 3600

@@ -1,0 +1,86 @@
+"""Text to token ids and back, the same in every engine that holds the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from w2s.engines.base import Completion, Decoding, Request
+from w2s.errors import UserError
+
+
+class Tokens:
+    """A model's tokenizer and the ids that end its texts.
+
+    Args:
+        tokenizer: of the Hugging Face kind.
+        ends: end-of-text ids, the tokenizer's own first (see `end_tokens`).
+        context: positions the model has, None where its configuration does not say.
+    """
+
+    def __init__(self, tokenizer: Any, ends: list[int], context: int | None) -> None:
+        self._tokenizer, self.ends, self._context = tokenizer, ends, context
+        bos = tokenizer.bos_token_id
+        self._bos = [bos] if bos is not None and bos in tokenizer("a").input_ids else []
+        self._known: dict[str, list[int]] = {}
+
+    def forget(self) -> None:
+        """Drop the prompts kept from the last plan."""
+        self._known.clear()
+
+    def prompts(self, texts: Iterable[str]) -> dict[str, list[int]]:
+        """Token ids of each prompt: one BOS where the tokenizer adds one, never an EOS."""
+        distinct = list(dict.fromkeys(texts))
+        missing = [text for text in distinct if text not in self._known]
+        if missing:
+            for text, ids in zip(missing, self._tokenizer(missing, add_special_tokens=False).input_ids, strict=True):
+                self._known[text] = ids if ids[:1] == self._bos else self._bos + ids
+        return {text: self._known[text] for text in distinct}
+
+    def check(self, request: Request, length: int, decoding: Decoding) -> None:
+        """Refuse an empty prompt, and one of `length` tokens that leaves no room for `max_new_tokens`."""
+        if length == 0:
+            raise UserError(f"the prompt of question {request.id!r} is empty")
+        if self._context is not None and length + decoding.max_new_tokens > self._context:
+            raise UserError(
+                f"question {request.id!r}: {length} prompt tokens and {decoding.max_new_tokens} new tokens do not fit "
+                f"the model's context of {self._context}",
+                field="max_new_tokens",
+                expected=f"at most {max(0, self._context - length)} for this question",
+                mend="lower max_new_tokens, use fewer demonstrations, or leave the question out",
+            )
+
+    def count(self, text: str) -> int:
+        """Tokens of `text`, special tokens not counted."""
+        return len(self._tokenizer(text, add_special_tokens=False).input_ids)
+
+    def completions(
+        self, requests: Sequence[Request], rows: Sequence[Sequence[int]], decoding: Decoding
+    ) -> list[Completion]:
+        """Texts of `rows`, the tokens generated for `requests`: cut before a stop string, white space stripped."""
+        texts = self._tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        done = []
+        for request, row, text in zip(requests, rows, texts, strict=True):
+            cut = min((text.find(string) for string in decoding.stop if string in text), default=None)
+            ended = cut is not None or row[-1] in self.ends
+            done.append(
+                Completion(request.id, request.sample, text[:cut].strip(), len(row), "stop" if ended else "length")
+            )
+        return done
+
+
+def end_tokens(tokenizer: Any, configured: int | list[int] | None, name: str) -> list[int]:
+    """The ids that end a text: the tokenizer's EOS first, then those `configured` for generation.
+
+    Raises:
+        UserError: there is none; `name` is the model the message names.
+    """
+    listed = configured if isinstance(configured, list) else [configured]
+    ends = [token for token in dict.fromkeys([tokenizer.eos_token_id, *listed]) if token is not None]
+    if not ends:
+        raise UserError(
+            "has no end-of-text token, so no text would ever end",
+            file=name,
+            mend="set eos_token in tokenizer_config.json or eos_token_id in generation_config.json",
+        )
+    return ends

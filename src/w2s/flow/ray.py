@@ -1,0 +1,209 @@
+"""Ray: workers on many machines for generation and for training. The only file that imports it (extra `ray`).
+
+The driver keeps the run's folder, the journals and the records; workers get requests and give texts, or write model
+folders. So what is shared between machines is the run's folder and the model folders (a network file system).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from w2s.config import Runtime
+from w2s.errors import UserError
+
+DEATHS = 5
+"""Times one item may take its worker with it (a node lost, out of memory) before it is held to be the cause (ours)."""
+
+
+def connect(runtime: Runtime) -> Any:
+    """Ray, connected to `runtime.address`, or to a new cluster on this machine where there is none.
+
+    Raises:
+        UserError: Ray is not installed, or the cluster does not answer.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise UserError(
+            "runtime.launcher=ray needs Ray", field="runtime.launcher", mend="pip install 'w2s-reasoning[ray]'"
+        ) from error
+    if not ray.is_initialized():
+        try:
+            _knock(runtime.address)
+            ray.init(address=runtime.address, log_to_driver=False, include_dashboard=False, logging_level="error")
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UserError(
+                f"no Ray cluster answers ({str(error)[:200]})",
+                field="runtime.address",
+                expected="HOST:PORT of a running head node, 'auto', or nothing for a cluster on this machine",
+                mend="start one with: ray start --head",
+            ) from error
+    return ray
+
+
+def _knock(address: str | None) -> None:
+    """Fail in seconds where nobody listens: Ray itself tries for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdigit() and "//" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
+def size(runtime: Runtime) -> int:
+    """Workers for generation: `runtime.workers`, or one for each group of GPUs, or else one for each node."""
+    ray = connect(runtime)
+    gpus = int(ray.cluster_resources().get("GPU", 0))
+    nodes = sum(node["Alive"] for node in ray.nodes())
+    return runtime.workers or gpus // runtime.tensor_parallel or nodes
+
+
+class Pool:
+    """Objects of one kind, each in a worker process somewhere in the cluster; a lost one is made again elsewhere.
+
+    Args:
+        make: makes the object; called in the worker.
+        workers: how many.
+        runtime: `threads` CPUs and, where the cluster has GPUs, `tensor_parallel` of them for each worker.
+    """
+
+    def __init__(self, make: Callable[[], Any], workers: int, runtime: Runtime) -> None:
+        ray = self._ray = connect(runtime)
+        gpus = runtime.tensor_parallel if ray.cluster_resources().get("GPU", 0) else 0
+        self._worker = ray.remote(_Worker).options(
+            num_cpus=max(1, runtime.threads), num_gpus=gpus, scheduling_strategy="SPREAD", max_restarts=0
+        )
+        self._make = ray.put(make)
+        self._free: list[Any] = []
+        self._starting: dict[Any, Any] = {}
+        for _ in range(workers):
+            self._start()
+
+    def _start(self) -> None:
+        actor = self._worker.remote(self._make)
+        self._starting[actor.ready.remote()] = actor
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call a method of one of the objects."""
+        return next(self.each(method, [arguments]))[1]
+
+    def each(self, method: str, items: Sequence[Sequence[Any]]) -> Iterator[tuple[int, Any]]:
+        """Call `method` with the arguments of each item; yields (place of the item, result) as they end.
+
+        Each item's result comes once. An item whose worker was lost goes to another worker.
+
+        Raises:
+            RuntimeError: one item lost `DEATHS` workers.
+            Exception: what the method raises, as it was raised there.
+        """
+        ray = self._ray
+        waiting = list(range(len(items)))[::-1]
+        running: dict[Any, tuple[int, Any]] = {}
+        deaths = [0] * len(items)
+        started_deaths = 0
+        try:
+            while waiting or running:
+                while waiting and self._free:
+                    place, actor = waiting.pop(), self._free.pop()
+                    running[actor.call.remote(method, items[place])] = place, actor
+                (ended,), _ = ray.wait([*running, *self._starting], num_returns=1)
+                started = self._starting.pop(ended, None)
+                place, actor = running.pop(ended, (-1, started))
+                try:
+                    result = ray.get(ended)
+                except ray.exceptions.RayTaskError as error:
+                    raise error.cause from error
+                except ray.exceptions.RayError as error:
+                    started_deaths += place < 0
+                    deaths[place] += place >= 0
+                    if max(started_deaths, *deaths) == DEATHS:
+                        raise RuntimeError(f"{DEATHS} workers were lost with the same work ({error})") from error
+                    if place >= 0:
+                        waiting.append(place)
+                    self._start()
+                    continue
+                self._free.append(actor)
+                if place >= 0:
+                    yield place, result
+        finally:  # given up by the caller: what those workers are at is of no use
+            for _, actor in running.values():
+                ray.kill(actor)
+                self._start()
+
+    def close(self) -> None:
+        """End the workers, so that their devices are free."""
+        for actor in (*self._free, *self._starting.values()):
+            self._ray.kill(actor)
+        self._free.clear()
+        self._starting.clear()
+
+
+class _Worker:
+    """What lives in a worker process."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def ready(self) -> None:
+        """Make the object: here, where what it raises comes back as it is."""
+        self._object = self._make()
+
+    def call(self, method: str, arguments: Sequence[Any]) -> Any:
+        return getattr(self._object, method)(*arguments)
+
+
+def train(
+    function: Callable[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any], runtime: Runtime, shared: Path
+) -> Any:
+    """Call `function` on `runtime.train_workers` processes that form one torch process group (Ray Train).
+
+    Args:
+        function: a top-level function; every process calls it.
+        arguments: its arguments by position.
+        keywords: those by name.
+        runtime: how many processes, and of what.
+        shared: an empty place that all machines see, for Ray's own notes.
+
+    Returns:
+        What the first process returned.
+
+    Raises:
+        Exception: what the function raised, as it was raised there.
+    """
+    ray = connect(runtime)
+    from ray import train as ray_train
+    from ray.train.torch import TorchTrainer
+
+    gpu = bool(ray.cluster_resources().get("GPU", 0)) and runtime.device != "cpu"
+    box = ray.remote(_Box).remote()
+
+    def loop() -> None:
+        result = function(*arguments, **keywords)
+        if ray_train.get_context().get_world_rank() == 0:
+            ray.get(box.put.remote(result))
+
+    trainer = TorchTrainer(
+        loop,
+        scaling_config=ray_train.ScalingConfig(
+            num_workers=runtime.train_workers,
+            use_gpu=gpu,
+            resources_per_worker={"CPU": max(1, runtime.threads)} | ({"GPU": 1} if gpu else {}),
+        ),
+        run_config=ray_train.RunConfig(storage_path=str(shared), name="ray"),
+    )
+    try:
+        trainer.fit()
+    except ray_train.WorkerGroupError as error:
+        raise error.worker_failures[min(error.worker_failures)] from error
+    return ray.get(box.take.remote())
+
+
+class _Box:
+    """Holds one result until it is fetched."""
+
+    def put(self, result: Any) -> None:
+        self._result = result
+
+    def take(self) -> Any:
+        return self._result

@@ -1,0 +1,40 @@
+"""Adapter folders, told from models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from w2s.engines import adapters
+from w2s.errors import UserError
+
+
+def _adapter(folder: Path, config: object, weights: str = adapters.WEIGHTS) -> Path:
+    (folder / adapters.CONFIG).write_text(config if isinstance(config, str) else json.dumps(config))
+    (folder / weights).write_bytes(b"")
+    return folder
+
+
+def test_anything_else_is_a_model(tmp_path: Path) -> None:
+    for reference in ("w2s:tiny-weak", "owner/name@abc", tmp_path, "scripted:a:b"):
+        assert adapters.split(reference) == (reference, None)
+
+
+def test_an_adapter_names_its_base(tmp_path: Path) -> None:
+    folder = _adapter(tmp_path, {"base_model_name_or_path": "owner/name", "revision": "abc"})
+    assert adapters.split(str(folder)) == ("owner/name@abc", folder)
+    folder = _adapter(tmp_path, {"base_model_name_or_path": str(tmp_path), "revision": "abc"})
+    assert adapters.split(folder) == (str(tmp_path), folder)
+
+
+@pytest.mark.parametrize("config", ["{", "[]", {}, {"base_model_name_or_path": ""}, {"base_model_name_or_path": 3}])
+def test_a_damaged_configuration_is_refused(tmp_path: Path, config: object) -> None:
+    with pytest.raises(UserError, match=adapters.CONFIG):
+        adapters.split(_adapter(tmp_path, config))
+
+
+def test_pickled_weights_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="safetensors"):
+        adapters.split(_adapter(tmp_path, {"base_model_name_or_path": "a/b"}, "adapter_model.bin"))

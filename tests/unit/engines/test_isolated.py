@@ -1,0 +1,140 @@
+"""An engine in a process of its own: the same answers, clear errors, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from w2s.engines import isolated, journal, scripted
+from w2s.engines.base import Decoding, Request
+from w2s.errors import UserError
+
+SCRIPT = """
+import os, subprocess, sys
+def echo(request, decoding):
+    print("not a reply")
+    return f"{request.id} {request.sample} {decoding.stop} {request.prompt}"
+def crash(request, decoding):
+    print("the card is on fire", file=sys.stderr, flush=True)
+    os._exit(7)
+def killed(request, decoding):
+    os.kill(os.getpid(), 9)
+def bug(request, decoding):
+    raise KeyError("my bug")
+def worker(request, decoding):
+    return str(subprocess.Popen(["sleep", "100"]).pid)
+"""
+REQUESTS = [Request(f"q{number}", sample, f"é\u2028 {number}") for number in range(3) for sample in range(2)]
+DECODING = Decoding(50, temperature=1.0, stop=("A\n", "B"), seed=3)
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    (tmp_path / "w2s_test_script.py").write_text(SCRIPT)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    opened = []
+
+    def start(function: str, share: str | None = None) -> isolated.IsolatedEngine:
+        engine = isolated.load("w2s.engines.scripted:load", f"scripted:w2s_test_script:{function}", share=share)
+        opened.append(engine)
+        return engine
+
+    yield start
+    for engine in opened:
+        engine.close()
+
+
+def _gone(pid: int) -> bool:
+    """Within ten seconds; a zombie counts as gone."""
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_it_answers_as_in_this_process(load) -> None:
+    engine = load("echo")
+    here = scripted.load("scripted:w2s_test_script:echo")
+    assert engine.plan(REQUESTS, DECODING) == here.plan(REQUESTS, DECODING)
+    assert journal.generate(engine, REQUESTS, DECODING) == journal.generate(here, REQUESTS, DECODING)
+    assert engine.count_tokens("one two") == 2
+
+
+def test_closing_ends_the_process_and_what_it_started(load) -> None:
+    engine = load("worker")
+    worker = int(engine.run(REQUESTS[:1], DECODING)[0].text)
+    assert not Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].startswith(" Z")
+    engine.close()
+    assert _gone(worker) and _gone(engine.process.pid)
+    engine.close()
+
+
+def test_a_users_error_is_passed_on_and_the_engine_lives(load) -> None:
+    engine = load("echo")
+    with pytest.raises(UserError, match="asked for twice"):
+        engine.plan([REQUESTS[0], Request("q0", 0, "x")], DECODING)
+    assert len(engine.run(REQUESTS, DECODING)) == 6
+    with pytest.raises(UserError, match="cannot be imported"):
+        load("nothing")
+
+
+def test_a_bug_comes_with_its_traceback(load) -> None:
+    with pytest.raises(RuntimeError, match="KeyError: 'my bug'"):
+        load("bug").run(REQUESTS, DECODING)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [("crash", "exit code 7; the last it said:\nthe card is on fire"), ("killed", "signal SIGKILL")],
+)
+def test_a_crash_shows_what_was_said_last(load, function: str, said: str) -> None:
+    engine = load(function)
+    for _ in range(2):
+        with pytest.raises(UserError) as error:
+            engine.run(REQUESTS, DECODING)
+        assert said in str(error.value)
+    assert not engine.process.alive
+    engine.close()
+
+
+def test_engines_that_share_live_in_one_process_until_the_last_is_closed(load) -> None:
+    one, two, alone = load("echo", "a"), load("worker", "a"), load("echo", "b")
+    assert one.process is two.process is not alone.process
+    assert one.run(REQUESTS[:1], DECODING)[0].text.startswith("q0 0")
+    one.close()
+    assert two.run(REQUESTS[:1], DECODING)[0].text.isdigit()
+    two.close()
+    assert not two.process.alive and alone.process.alive
+    again = load("echo", "a")
+    assert again.process.alive and again.process is not one.process
+
+
+def test_a_killed_parent_takes_the_child_along(tmp_path) -> None:
+    (tmp_path / "w2s_test_script.py").write_text(SCRIPT)
+    program = (
+        "import time; from w2s.engines import isolated\n"
+        "engine = isolated.load('w2s.engines.scripted:load', 'scripted:w2s_test_script:worker')\n"
+        "from w2s.engines.base import Decoding, Request\n"
+        "print(engine.process.pid, engine.run([Request('q', 0, 'p')], Decoding(5))[0].text, flush=True)\n"
+        "time.sleep(100)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert parent.stdout is not None
+    child, worker = map(int, parent.stdout.readline().split())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    assert _gone(child) and _gone(worker)

@@ -1,0 +1,124 @@
+"""What the vLLM engine does without vLLM: plans, sampling parameters, sharing, refusals. `tests/vllm` has the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from w2s import engines, seeds
+from w2s.config import Runtime
+from w2s.engines import isolated, vllm
+from w2s.engines.base import Decoding, Request
+from w2s.engines.canary import Canary
+from w2s.engines.tokens import Tokens
+from w2s.errors import UserError
+
+
+class _Words:
+    """A tokenizer: one token a word."""
+
+    bos_token_id = None
+
+    def __call__(self, texts: Any, add_special_tokens: bool = True) -> Any:
+        return SimpleNamespace(input_ids=[list(range(len(text.split()))) for text in texts])
+
+
+def _engine() -> vllm.VllmEngine:
+    return vllm.VllmEngine(Tokens(_Words(), [0], 100), lambda: None, lambda: None)
+
+
+def test_batches_keep_to_their_tokens_and_questions_stay_whole(monkeypatch) -> None:
+    monkeypatch.setattr(vllm, "BATCH_TOKENS", 50)
+    requests = [Request(f"q{n}", s, "w " * (n + 1)) for n in range(4) for s in range(2)]
+    plan = _engine().plan(requests, Decoding(10))
+    # a question costs its prompt once and 2 * 10 new tokens: q3 24 + q2 23 = 47, q1 22 + q0 21 = 43
+    assert [[(r.id, r.sample) for r in batch] for batch in plan] == [
+        [("q3", 0), ("q3", 1), ("q2", 0), ("q2", 1)],
+        [("q1", 0), ("q1", 1), ("q0", 0), ("q0", 1)],
+    ]
+    assert len(_engine().plan(requests, Decoding(40))) == 4  # none fits, and none is cut
+
+
+def test_what_does_not_fit_the_context_is_refused_before_anything_is_loaded() -> None:
+    requests = [Request("a", 0, "w"), Request("b", 0, "w " * 10)]
+    assert _engine().plan(requests, Decoding(90))
+    with pytest.raises(
+        UserError, match="'b': 10 prompt tokens and 91 new tokens do not fit the model's context of 100"
+    ):
+        _engine().plan(requests, Decoding(91))
+
+
+def test_a_row_is_drawn_with_its_own_seed() -> None:
+    decoding = Decoding(7, temperature=0.5, top_p=0.9, stop=("x",), seed=4)
+    found = vllm.sampling(Request("a", 3, "p"), decoding, [2, 5])
+    assert found["seed"] == seeds.derive(4, "a", 3)
+    assert (found["max_tokens"], found["temperature"], found["top_p"]) == (7, 0.5, 0.9)
+    assert found["stop"] == ["x"] and found["stop_token_ids"] == [2, 5] and found["ignore_eos"]
+
+
+def test_greedy_rows_have_no_seed() -> None:
+    found = vllm.sampling(Request("a", 3, "p"), Decoding(7, top_p=0.9), [2])
+    assert (found["seed"], found["temperature"], found["top_p"]) == (None, 0.0, 1.0)
+
+
+def test_a_base_is_loaded_once_and_freed_with_its_last_engine(monkeypatch) -> None:
+    events: list[str] = []
+
+    class Model:
+        def __init__(self) -> None:
+            events.append("load")
+            self.llm_engine = self.engine_core = self
+
+        def shutdown(self) -> None:
+            events.append("free")
+
+    monkeypatch.setattr(vllm, "_build", lambda base: Model())
+    plain = vllm._Base("m", None, "float32", False, 1, 0.9, 0)
+    lora = vllm._Base("m", None, "float32", False, 1, 0.9, 64)
+    first, second = vllm._acquire(lora), vllm._acquire(lora)
+    assert first is second is not vllm._acquire(plain)
+    vllm._release(lora)
+    assert events == ["load", "load"]
+    vllm._release(lora)
+    vllm._release(plain)
+    assert events == ["load", "load", "free", "free"] and not vllm._loaded
+
+
+def test_a_machine_without_vllm_is_told_so(monkeypatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="vLLM is not installed"):
+        engines.load("vllm", "w2s:tiny-weak")
+
+
+@pytest.fixture
+def loads(monkeypatch) -> list[dict[str, Any]]:
+    """Instead of processes: what would have been started."""
+    started: list[dict[str, Any]] = []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(isolated, "load", lambda place, model, **rest: started.append({"place": place, **rest}))
+    return started
+
+
+def test_the_canary_is_on_unless_switched_off(loads) -> None:
+    assert isinstance(engines.load("vllm", "w2s:tiny-weak"), Canary)
+    assert not isinstance(engines.load("vllm", "w2s:tiny-weak", runtime=Runtime(canary=False)), Canary)
+    assert [load["place"] for load in loads] == ["w2s.engines.vllm:load_here"] * 2
+
+
+def test_no_canary_beside_several_devices_and_it_says_so(loads, caplog) -> None:
+    with caplog.at_level(logging.WARNING):
+        engine = engines.load("vllm", "w2s:tiny-weak", runtime=Runtime(tensor_parallel=2))
+    assert not isinstance(engine, Canary)
+    assert "no canary" in caplog.text
+
+
+def test_engines_share_a_process_only_where_everything_is_equal(loads) -> None:
+    for model, dtype in (("w2s:tiny-weak", "float32"), ("w2s:tiny-weak", "float32"), ("w2s:tiny-weak", "bfloat16")):
+        engines.load("vllm", model, dtype=dtype)
+    engines.load("vllm", "w2s:tiny-strong")
+    assert loads[0]["share"] == loads[1]["share"]
+    assert len({load["share"] for load in loads}) == 3

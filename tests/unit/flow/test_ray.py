@@ -1,0 +1,123 @@
+"""Workers on a cluster of three nodes: nothing is lost or done twice, and errors come back as they were raised."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed")
+
+import ray
+from ray.cluster_utils import Cluster
+
+from w2s.config import Runtime
+from w2s.errors import UserError
+from w2s.flow import ray as workers
+
+ray.cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["x"]))
+pytestmark = pytest.mark.timeout(240)
+
+
+class Doubler:
+    def __init__(self, notes: Path | None = None, delay: float = 0.0) -> None:
+        self.notes, self.delay = notes, delay
+
+    def double(self, number: int) -> int:
+        time.sleep(self.delay)
+        if self.notes:
+            (self.notes / f"{number}-{os.getpid()}-{time.time_ns()}").touch()
+        return 2 * number
+
+    def refuse(self) -> None:
+        raise UserError("is too large", field="training.batch_size")
+
+    def die(self) -> None:
+        os._exit(1)
+
+
+@pytest.fixture
+def cluster():
+    """Three nodes with one CPU each, on this machine."""
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes = [started.add_node(num_cpus=1) for _ in range(2)]
+    runtime = Runtime(launcher="ray", address=started.address, device="cpu", threads=1)
+    yield started, nodes, runtime
+    ray.shutdown()
+    started.shutdown()
+
+
+def test_work_is_shared_and_every_result_comes_once(cluster) -> None:
+    _, _, runtime = cluster
+    assert workers.size(runtime) == 3 and workers.size(runtime.model_copy(update={"workers": 2})) == 2
+    pool = workers.Pool(Doubler, 3, runtime)
+    results = list(pool.each("double", [(number,) for number in range(20)]))
+    assert sorted(results) == [(number, 2 * number) for number in range(20)]
+    with pytest.raises(UserError, match=r"\[training.batch_size\]: is too large"):
+        pool.call("refuse")
+    pool.close()
+
+
+def test_a_lost_node_loses_no_work(cluster, tmp_path: Path) -> None:
+    started, nodes, runtime = cluster
+    pool = workers.Pool(lambda: Doubler(tmp_path, delay=0.3), 3, runtime)
+    results = []
+    for result in pool.each("double", [(number,) for number in range(12)]):
+        results.append(result)
+        if len(results) == 3:
+            started.remove_node(nodes[1])
+    assert sorted(results) == [(number, 2 * number) for number in range(12)]
+    assert {int(path.name.split("-")[0]) for path in tmp_path.iterdir()} == set(range(12))
+    assert len({path.name.split("-")[1] for path in tmp_path.iterdir()}) >= 2
+    pool.close()
+
+
+def test_work_that_kills_its_workers_is_given_up(cluster) -> None:
+    _, _, runtime = cluster
+    pool = workers.Pool(Doubler, 1, runtime)
+    with pytest.raises(RuntimeError, match="5 workers were lost"):
+        pool.call("die")
+    pool.close()
+
+
+def test_what_making_an_object_raises_comes_back(cluster) -> None:
+    _, _, runtime = cluster
+
+    def make() -> Doubler:
+        raise UserError("cannot be loaded", file="model")
+
+    pool = workers.Pool(make, 2, runtime)
+    with pytest.raises(UserError, match="model: cannot be loaded"):
+        pool.call("double", 1)
+    pool.close()
+
+
+def test_training_processes_form_one_group(cluster, tmp_path: Path) -> None:
+    _, _, runtime = cluster
+
+    def rank_sum(scale: int, out: Path) -> dict[str, int]:
+        import torch
+
+        total = torch.tensor([scale * (torch.distributed.get_rank() + 1)])
+        torch.distributed.all_reduce(total)
+        result = {"sum": int(total), "rank": torch.distributed.get_rank()}
+        (out / f"{result['rank']}.json").write_text(json.dumps(result))
+        return result
+
+    two = runtime.model_copy(update={"train_workers": 2})
+    assert workers.train(rank_sum, [10], {"out": tmp_path}, two, tmp_path / "ray") == {"sum": 30, "rank": 0}
+    assert json.loads((tmp_path / "1.json").read_text()) == {"sum": 30, "rank": 1}
+
+    def refuse() -> None:
+        raise UserError("is not finite", field="loss")
+
+    with pytest.raises(UserError, match="is not finite"):
+        workers.train(refuse, [], {}, runtime, tmp_path / "ray2")
+
+
+def test_no_cluster_is_one_message() -> None:
+    with pytest.raises(UserError, match=r"runtime.address.*no Ray cluster answers"):
+        workers.connect(Runtime(launcher="ray", address="127.0.0.1:1"))

@@ -1,0 +1,165 @@
+"""Generation steps with a scripted engine: all samples, or only those that decide."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from w2s import jsonl, seeds
+from w2s.config import Runtime
+from w2s.engines.base import Decoding, Request
+from w2s.engines.scripted import ScriptedEngine
+from w2s.flow.step import Context
+from w2s.records import Response
+from w2s.steps import generate, launch, rows, select
+
+PARAMS = {
+    "engine": "scripted", "dtype": "float32", "trust_remote_code": False, "max_new_tokens": 20, "temperature": 1.0,
+    "top_p": 1.0, "stop": [], "seed": 7, "n": 10, "style": "gsm8k", "match": "equivalent", "prompt": "",
+}  # fmt: skip
+RULE = {"confidence": 0.6, "reject_confidence": 0.8, "max_pairs": 1}
+QUESTIONS = [f"q{number}" for number in range(60)]
+
+
+def sampled(request: Request, decoding: Decoding) -> str:
+    """Question k says 1 with probability (k mod 11) / 10, else 2, 3, 4 or nothing."""
+    draw = random.Random(seeds.derive(decoding.seed, request.id, request.sample))
+    if draw.random() < int(request.id[1:]) % 11 / 10:
+        return f"Sum {request.sample} #### 1"
+    return draw.choice(["no idea", "#### 2", "#### 2.0", "#### 3", "#### 4", ""])
+
+
+class Counting(ScriptedEngine):
+    """Remembers what it ran, and can be killed after so many batches."""
+
+    def __init__(self, batches: int = 10**6) -> None:
+        super().__init__(sampled)
+        self.ran: list[Request] = []
+        self.left = batches
+
+    def run(self, batch: Any, decoding: Decoding) -> Any:
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        self.ran += batch
+        return super().run(batch, decoding)
+
+
+Run = Callable[..., tuple[dict[str, Any], list[Response]]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a step that generates: its result and its responses. Weak answers say 1 (even), 2 or nothing (fifths)."""
+    questions, weak = tmp_path / "questions.jsonl", tmp_path / "weak.jsonl"
+    jsonl.write(questions, ({"id": id, "question": f"{id}?"} for id in QUESTIONS))
+    says = ["#### 1" if k % 2 == 0 else "#### 2" if k % 5 else "well" for k in range(len(QUESTIONS))]
+    rows.write_responses(weak, [Response(id, f"{id}?", text) for id, text in zip(QUESTIONS, says, strict=True)])
+
+    def call(step: Any, name: str, engine: ScriptedEngine, against: bool = True, **params: Any) -> Any:
+        monkeypatch.setattr(launch, "engine", lambda *_, **__: engine)
+        (tmp_path / name).mkdir(exist_ok=True)
+        inputs = {"questions": questions, "weak": weak} if against else {"questions": questions}
+        out = tmp_path / f"{name}.jsonl"
+        context = Context(
+            params=PARAMS | (RULE if against else {}) | params,
+            inputs=inputs,
+            results={},
+            output=out,
+            scratch=tmp_path / name,
+            runtime=Runtime(),
+            progress=lambda done, total, tokens=0: None,
+            given={"model": "scripted"},
+        )
+        return step(context), rows.read_responses(out)
+
+    return call
+
+
+def stage2(tmp_path: Path, samples: str, **params: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    out = tmp_path / f"pairs-{samples}"
+    context = Context(
+        params=PARAMS | RULE | {"n": None} | params,
+        inputs={"weak": tmp_path / "weak.jsonl", "samples": tmp_path / samples},
+        results={},
+        output=out,
+        scratch=tmp_path,
+        runtime=Runtime(),
+        progress=lambda done, total, tokens=0: None,
+    )
+    return select.build_pairs(context), [row for _, row in jsonl.read(out)]
+
+
+@pytest.mark.parametrize("max_pairs", [1, 3])
+def test_the_pairs_are_those_of_all_samples(run: Run, tmp_path: Path, max_pairs: int) -> None:
+    everything, full = run(generate.answer, "full", Counting())
+    engine = Counting()
+    spared, some = run(generate.answer_until_settled, "some", engine, max_pairs=max_pairs)
+    texts = [{(r.id, r.sample): r.response for r in side} for side in (some, full)]
+    assert texts[0].items() < texts[1].items()  # each text is the one that its (question, sample) has with all drawn
+    assert len(engine.ran) == len(some) == spared["of"] < spared["of_all"] == everything["of"] == 600
+    assert spared["tokens"] < everything["tokens"] and spared["waves"] > 1
+    result, pairs = stage2(tmp_path, "some.jsonl", n=10, max_pairs=max_pairs)
+    expected, all_pairs = stage2(tmp_path, "full.jsonl", max_pairs=max_pairs)
+    for field in ("kept", "of", "pairs", "weak_chosen", "weak_rejected"):
+        assert result[field] == expected[field] > 0
+    assert sum(result["dropped"].values()) == sum(expected["dropped"].values())
+    assert result["dropped"]["all_samples_agree"] == expected["dropped"]["all_samples_agree"]
+    assert [(row["id"], row["weak_role"]) for row in pairs] == [(row["id"], row["weak_role"]) for row in all_pairs]
+    bounds = [(row["confidence"], row.get("confidence_most", row["confidence"])) for row in pairs]
+    exact = [row["confidence"] for row in all_pairs]
+    assert all(low <= share <= high for (low, high), share in zip(bounds, exact, strict=True))
+    assert any(low < high for low, high in bounds) and not any("confidence_most" in row for row in all_pairs)
+
+
+def test_no_sample_is_drawn_that_could_have_been_spared(run: Run) -> None:
+    """Without its last sample each question would be open, unless the first wave settled it (ten: waves of one)."""
+    from w2s.answers import answered
+    from w2s.method.adaptive import least, settled
+    from w2s.method.fate import Rule, Weak
+
+    _, some = run(generate.answer_until_settled, "some", Counting())
+    rule = Rule(0.6, 0.8, 1)
+    for number, id in enumerate(QUESTIONS):
+        drawn = [answered(response, "gsm8k", "equivalent") for response in some if response.id == id]
+        key = "1" if number % 2 == 0 else "2" if number % 5 else None
+        weak = Weak(answered(Response(id, "", f"#### {key}"), "gsm8k", "equivalent").key if key else None)
+        assert settled(drawn, 10, weak, rule) is not None
+        assert len(drawn) == least(10, rule, key is not None) or settled(drawn[:-1], 10, weak, rule) is None
+
+
+def test_the_control_s_votes_are_those_of_all_samples(run: Run, tmp_path: Path) -> None:
+    written = {}
+    for name, step in (("full", generate.answer), ("some", generate.answer_until_settled)):
+        result, _ = run(step, name, Counting(), against=False)
+        written[name] = (tmp_path / f"majority-{name}", result["of"])
+        select.majority(
+            Context(
+                params=PARAMS,
+                inputs={"samples": tmp_path / f"{name}.jsonl"},
+                results={},
+                output=written[name][0],
+                scratch=tmp_path,
+                runtime=Runtime(),
+                progress=lambda done, total, tokens=0: None,
+            )
+        )
+    assert written["some"][0].read_bytes() == written["full"][0].read_bytes()
+    assert written["some"][1] < 0.8 * written["full"][1]
+
+
+@pytest.mark.parametrize("batches", range(1, 9))
+def test_killed_after_any_batch_and_started_again_nothing_differs_and_nothing_is_drawn_twice(
+    run: Run, tmp_path: Path, batches: int
+) -> None:
+    _, unbroken = run(generate.answer_until_settled, "unbroken", whole := Counting())
+    killed, rest = Counting(batches), Counting()
+    with pytest.raises(KeyboardInterrupt):
+        run(generate.answer_until_settled, "killed", killed)
+    result, resumed = run(generate.answer_until_settled, "killed", rest)
+    assert resumed == unbroken and result["of"] == len(unbroken)
+    assert sorted((r.id, r.sample) for r in killed.ran + rest.ran) == sorted((r.id, r.sample) for r in whole.ran)
