@@ -6,6 +6,7 @@ Exit codes: 0, or 2 on a user's error (a message on standard error), 1 on a fail
 
 from __future__ import annotations
 
+import json
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from w2s.errors import UserError
 if TYPE_CHECKING:
     from w2s.config import Run
     from w2s.flow.step import Step
+    from w2s.verbs import GradeSummary, SelectionSummary
 
 app = typer.Typer(
     name="w2s",
@@ -38,6 +40,13 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Keep only this many ques
 Seed = Annotated[int | None, typer.Option(help="The run's seed.")]
 TaskName = Annotated[str, typer.Option("--task", help="A task, or an answer style: see `w2s tasks`.")]
 Match = Annotated[Literal["equivalent", "string"], typer.Option(help="How final answers are compared.")]
+Layout = Annotated[
+    Literal["auto", "w2s", "gair", "trl", "lm-eval"],
+    typer.Option(help="Whose files: ours, the paper's, TRL's, lm-eval's sample logs; auto: by the first row."),
+]
+Join = Annotated[Literal["id", "question"], typer.Option(help="How gold is matched: by id or by the question's text.")]
+Gold = Annotated[str | None, typer.Option(help="Right answers: reports precision, never selects.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
 
 @app.command()
@@ -53,13 +62,49 @@ def run(arguments: Arguments = None, out: Out = None, limit: Limit = None, seed:
 
 
 @app.command()
-def plan(arguments: Arguments = None, out: Out = None, limit: Limit = None, seed: Seed = None) -> None:
-    """Say what `run` would do and why; compute nothing."""
-    _, folder, steps = _recipe(arguments, out, limit, seed)
+def plan(
+    arguments: Arguments = None,
+    out: Out = None,
+    limit: Limit = None,
+    seed: Seed = None,
+    tokens_per_second: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Of generation: 2000, or strong=2000,weak=9000.")
+    ] = None,
+    train_tokens_per_second: Annotated[str | None, typer.Option(metavar="RATE", help="Of training, likewise.")] = None,
+    parameters: Annotated[str | None, typer.Option(metavar="COUNTS", help="As in strong=70e9,weak=7e9.")] = None,
+    devices: Annotated[int | None, typer.Option(min=1, help="Devices that are held at once.")] = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Measure this machine first, for some seconds.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what `run` would do, why, and at what cost; compute nothing.
+
+    Speeds are those that this folder has on record, else the figures given, else the probe's.
+    """
+    from w2s import budget
+
+    given = budget.rates(
+        budget.figures(tokens_per_second, "--tokens-per-second") if tokens_per_second else {},
+        budget.figures(train_tokens_per_second, "--train-tokens-per-second") if train_tokens_per_second else {},
+        "given",
+    )
+    counts = budget.figures(parameters, "--parameters", by_role=True) if parameters else {}
+    loaded, folder, steps = _recipe(arguments, out, limit, seed, planning=True)
     from w2s import console
     from w2s.flow import runner
 
-    console.print_plan(runner.plan(steps, folder))
+    rates = {name: budget.Rate(rate, "recorded") for name, rate in runner.recorded_rates(steps, folder).items()}
+    rates = given | rates
+    if probe:
+        from w2s import probe as machine
+
+        asked = next(step.given["questions"] for step in steps if step.name == "questions_train_2")
+        rates = budget.rates(*machine.measure(loaded, asked), "probed") | rates
+    planned = runner.plan(steps, folder, {name: rate.tokens_per_second for name, rate in rates.items()})
+    found = budget.budget(planned, steps, loaded.recipe, rates, counts, devices or loaded.runtime.tensor_parallel)
+    if as_json:
+        typer.echo(json.dumps(budget.as_dict(planned, found), indent=1))
+    else:
+        console.print_plan(planned, found)
 
 
 @app.command()
@@ -75,19 +120,22 @@ def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run's f
 @app.command()
 def sample(
     model: Annotated[str, typer.Option(help="A shipped model (w2s:tiny-strong), a folder, or a hub id.")],
-    task: Annotated[str, typer.Option(help="arith, gsm8k or jsonl.")],
+    task: Annotated[str, typer.Option(help="arith, gsm8k, math, olympicarena or jsonl.")],
     split: Annotated[str, typer.Option(help="A split of the task, or a file of questions.")],
     out: Annotated[str, typer.Option(help="The file to write (.gz: compressed); - is standard output.")],
     n: Annotated[int | None, typer.Option(min=1, help="Responses a question (default 10; 1 at temperature 0).")] = None,
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 1.0,
     top_p: Annotated[float, typer.Option()] = 1.0,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens a response may have.")] = 512,
-    engine: Annotated[str, typer.Option(help="transformers or scripted.")] = "transformers",
+    engine: Annotated[str, typer.Option(help="transformers, vllm, openai or scripted.")] = "transformers",
     few_shot: Annotated[Path | None, typer.Option(help="A responses file, shown before each question.")] = None,
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option()] = "float32",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
     trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code")] = False,
+    server: Annotated[str | None, typer.Option(help="The server's base URL (engine openai).")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests at once (engine openai).")] = 32,
+    tensor_parallel: Annotated[int, typer.Option(min=1, help="GPUs that share the model (engine vllm).")] = 1,
     limit: Limit = None,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
@@ -110,7 +158,13 @@ def sample(
             engine=engine,
             dtype=dtype,
             trust_remote_code=trust_remote_code,
-            runtime=config.Runtime(device=device, offline=offline),
+            runtime=config.Runtime(
+                device=device,
+                offline=offline,
+                server=server,
+                concurrency=concurrency,
+                tensor_parallel=tensor_parallel,
+            ),
             on_progress=on_progress,
         )
     _print([f"{made.responses:,} responses, {made.tokens:,} tokens, {made.cut_off:,} cut at the limit"], out)
@@ -119,15 +173,27 @@ def sample(
 @app.command()
 def grade(
     task: TaskName,
-    gold: Annotated[str, typer.Option(help='Rows {"id", "answer"}.')],
-    responses: Annotated[str, typer.Option(help='Rows {"id", "question", "response"}.')],
+    gold: Annotated[str, typer.Option(help='Rows {"id", "answer"}; - is standard input.')],
+    responses: Annotated[str, typer.Option(help='Rows {"id", "question", "response"}; - is standard input.')],
     out: Annotated[str | None, typer.Option(help="Responses with prediction and verdict.")] = None,
     match: Match = "equivalent",
+    scoring: Annotated[
+        Literal["w2s", "lm-eval-strict", "lm-eval-flexible"],
+        typer.Option(help="Ours, or GSM8K as lm-evaluation-harness scores it."),
+    ] = "w2s",
+    layout: Layout = "auto",
+    join: Join = "id",
+    as_json: Json = False,
 ) -> None:
     """Grade responses: accuracy with a 95 % interval."""
-    from w2s import verbs
+    from w2s import console, verbs
 
-    _print(verbs.grade(gold, responses, out, task=task, match=match).lines(), out)
+    with console.bar("grade") as move:
+        graded = verbs.grade(
+            gold, responses, out, task=task, match=match, scoring=scoring, layout=layout, join=join,
+            on_progress=lambda done, of: move(done, of, 0),
+        )  # fmt: skip
+    _summarise(graded, out, as_json)
 
 
 @app.command()
@@ -137,11 +203,24 @@ def agree(
     strong: Annotated[str, typer.Option(help="The strong model's responses.")],
     out: Annotated[str, typer.Option(help="TRL prompt-completion rows.")],
     match: Match = "equivalent",
+    gold: Gold = None,
+    layout: Layout = "auto",
+    join: Join = "id",
+    only_shared: Annotated[bool, typer.Option("--only-shared", help="Leave out ids that only one file has.")] = False,
+    nothing_agrees: Annotated[
+        bool, typer.Option("--nothing-agrees", help="Two texts without an answer agree (the paper's released sets).")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Keep the questions on which two models agree (Stage I)."""
-    from w2s import verbs
+    from w2s import console, verbs
 
-    _print(verbs.agree(weak, strong, out, task=task, match=match).lines(), out)
+    with console.bar("agree") as move:
+        made = verbs.agree(
+            weak, strong, out, task=task, match=match, layout=layout, gold=gold, join=join,
+            only_shared=only_shared, nothing_agrees=nothing_agrees, on_progress=lambda done, of: move(done, of, 0),
+        )  # fmt: skip
+    _summarise(made, out, as_json)
 
 
 @app.command()
@@ -154,16 +233,22 @@ def pairs(
     reject_confidence: Annotated[float, typer.Option(help="From here the weak text may be rejected.")] = 0.8,
     max_pairs: Annotated[int, typer.Option(help="Pairs a question.")] = 1,
     match: Match = "equivalent",
+    gold: Gold = None,
+    layout: Layout = "auto",
+    join: Join = "id",
+    as_json: Json = False,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Make preference pairs from weak texts and strong votes (Stage II)."""
-    from w2s import verbs
+    from w2s import console, verbs
 
-    made = verbs.pairs(
-        weak, samples, out, task=task, match=match, confidence=confidence, reject_confidence=reject_confidence,
-        max_pairs=max_pairs, seed=seed,
-    )  # fmt: skip
-    _print(made.lines(), out)
+    with console.bar("pairs") as move:
+        made = verbs.pairs(
+            weak, samples, out, task=task, match=match, confidence=confidence, reject_confidence=reject_confidence,
+            max_pairs=max_pairs, seed=seed, layout=layout, gold=gold, join=join,
+            on_progress=lambda done, of: move(done, of, 0),
+        )  # fmt: skip
+    _summarise(made, out, as_json)
 
 
 @app.command("tasks")
@@ -205,7 +290,7 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 def _recipe(
-    arguments: Sequence[str] | None, out: Path | None, limit: int | None, seed: int | None
+    arguments: Sequence[str] | None, out: Path | None, limit: int | None, seed: int | None, planning: bool = False
 ) -> tuple[Run, Path, list[Step]]:
     """The run that the arguments ask for, its folder and its steps."""
     from w2s import presets
@@ -217,7 +302,7 @@ def _recipe(
     from w2s import recipe  # imports the trainers: after a mistake in the arguments has been told
     from w2s.steps import settings
 
-    return loaded, out or Path("runs") / loaded.recipe.name, [settings.step(loaded), *recipe.build(loaded)]
+    return loaded, out or Path("runs") / loaded.recipe.name, [settings.step(loaded), *recipe.build(loaded, planning)]
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[str, list[str]]:
@@ -246,6 +331,10 @@ def _report(folder: Path, loaded: Run) -> None:
 def _print(lines: Sequence[str], out: str | None) -> None:
     """A summary: on standard error where standard output carries the rows."""
     typer.echo("\n".join(lines), err=out == "-")
+
+
+def _summarise(summary: GradeSummary | SelectionSummary, out: str | None, as_json: bool) -> None:
+    _print([json.dumps(summary.as_dict())] if as_json else summary.lines(), out)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -159,7 +159,7 @@ def bar(name: str, console: Console | None = None) -> Iterator[Callable[[int, in
         task = progress.add_task("", total=None, name=name, rate="")
 
         def move(done: int, total: int, tokens: int) -> None:
-            rate = f"{tokens / (time.monotonic() - began):,.0f} tokens/s"
+            rate = f"{tokens / (time.monotonic() - began):,.0f} tokens/s" if tokens else ""
             progress.update(task, completed=done, total=total, rate=rate)
 
         yield move

@@ -68,6 +68,8 @@ def _ready(name: str, missing: list[str]) -> str:
     from w2s import models, tasks
 
     try:
+        if hub := tasks.from_hub(run.recipe.task):
+            return f"fetches {', '.join(hub)} of {run.recipe.task.name} from the hub; the models are not looked for"
         tasks.prepare(run.recipe.task, run.recipe.limit)
         for model in (run.recipe.weak, run.recipe.strong):
             models.resolve(model, offline=True)

@@ -12,12 +12,15 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from pathlib import Path
+from typing import cast, get_args
 
 from w2s import answers, config, tasks
-from w2s.answers import Style
+from w2s.answers import Style, Verdict, stated
+from w2s.answers.canonical import canonical
+from w2s.answers.extract import MAX_ANSWER
+from w2s.answers.typed import AnswerType, within
+from w2s.config import Match
 from w2s.errors import BranchEnds, UserError
-from w2s.tasks import own_files
 from w2s.tasks.base import Arith
 from w2s.tasks.own_files import OwnFiles
 from w2s.tasks.rows import Row
@@ -28,13 +31,17 @@ _LEVEL = re.compile(r"(?:level\s*)?(\d{1,3})", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """The right answer of one question, and what else is known about it. `level` counts from 1."""
+    """The right answer of one question, and what else is known about it. `level` counts from 1.
+
+    `tolerance` is the difference up to which another number is right too; None: it has to be equal.
+    """
 
     id: str
     answer: str
     solution: str | None = None
     level: int | None = None
     subject: str | None = None
+    tolerance: float | None = None
 
 
 def load(task: config.ArithTask | config.FilesTask, split: str) -> dict[str, Gold]:
@@ -55,8 +62,10 @@ def load(task: config.ArithTask | config.FilesTask, split: str) -> dict[str, Gol
     file = {str(name): path for name, path in task.gold.items()}.get(split)
     try:
         if file is not None:
-            return _matched(read(file, task.answer, split if task.name == "gsm8k" else None), questions, file, split)
-        if not any(_has_gold(row) for row in questions.values()):
+            rows = source.read(file, split)
+            table = {identity: (parse(row, task.answer, identity), row) for identity, row in rows.items()}
+            return _matched(table, questions, file, split)
+        if all(_answer(row, task.answer) is None for row in questions.values()):
             place = next(iter(questions.values())).file
             raise BranchEnds(f"no gold for {split}: {place} has no `answer` fields and task.gold.{split} is not set")
         return {identity: parse(row, task.answer, identity) for identity, row in questions.items()}
@@ -66,29 +75,26 @@ def load(task: config.ArithTask | config.FilesTask, split: str) -> dict[str, Gol
         raise
 
 
-def read(file: str | Path, style: Style, split: str | None = None) -> dict[str, tuple[Gold, Row]]:
-    """The gold in a file by id, each with the row it came from, in file order.
-
-    Raises:
-        UserError: a missing or torn file, one id twice, or gold that is missing or cannot be parsed.
-    """
-    return {identity: (parse(row, style, identity), row) for identity, row in own_files.read(file, split).items()}
-
-
 def parse(row: Row, style: Style, identity: str) -> Gold:
-    """The gold of one row: {"answer"} and perhaps {"solution", "level", "subject"}.
+    """The gold of one row: {"answer"} and perhaps {"solution", "level", "subject", "tolerance"}.
 
-    In style "gsm8k" `answer` may be a worked solution that ends in `#### 72`, and `<<...>>` marks are taken out.
+    In style "gsm8k" `answer` may be a worked solution that ends in `#### 72`, and `<<...>>` marks are taken out. In
+    style "math" a missing `answer` is that of the solution. In style "olympicarena" it may be a list, and is spelled as
+    the type says (`answer_type`, or the question); numerical values have the tolerance of that benchmark's judge.
 
     Raises:
         UserError: there is no answer, or not one that `style` can read (for "gsm8k" and "number": one with a number in
             it; the released data also have answers such as "4:20").
     """
-    if not _has_gold(row):
+    value = _answer(row, style)
+    if value is None:
         raise row.error("the question has no gold", "answer", expected=_EXPECTED[style])
-    value = row.fields["answer"]
+    asked = _asked(row) if style == "olympicarena" else stated.Asked()
+    if style == "olympicarena":
+        value = stated.spelled(stated.written(value, asked.kind), asked)
     if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value or value in _INFINITE:
-        raise row.error(f"{value!r:.80} is not an answer", "answer", expected=_EXPECTED[style])
+        shown = row.fields.get("answer")
+        raise row.error(f"{shown!r:.80} is not an answer", "answer", expected=_EXPECTED[style])
     written, solution = str(value).strip(), row.fields.get("solution")
     if solution is not None:
         solution = row.text("solution", may_be_empty=True).strip() or None
@@ -97,37 +103,46 @@ def parse(row: Row, style: Style, identity: str) -> Gold:
             solution, written = written, written.rpartition("####")[2].strip()
         if solution is not None:
             solution = _CALCULATOR_MARKS.sub("", solution)
-    key = answers.key(written)
-    if key is None or (style in ("gsm8k", "number") and not re.search(r"\d", key)):
+    key = canonical(written).key if len(written) <= MAX_ANSWER else ""  # `answers.key` would start worker processes
+    if not key or (style in ("gsm8k", "number") and not re.search(r"\d", key)):
         raise row.error(f"the gold answer {written[:80]!r} cannot be parsed", "answer", expected=_EXPECTED[style])
     if style == "gsm8k" and solution is not None and "####" in solution:
         ending = solution.rpartition("####")[2].strip()
-        if answers.key(ending) != key:
+        if answers.key(ending) != answers.key(written):
             raise row.error(f"the solution ends in {ending[:80]!r}, the answer is {written[:80]!r}", "solution")
-    return Gold(identity, written, solution, _level(row), _subject(row))
+    return Gold(identity, written, solution, _level(row), _subject(row), _tolerance(row, asked.kind))
+
+
+def grade(right: Gold, prediction: str | None, match: Match = "equivalent") -> Verdict:
+    """The verdict on a final answer, as `answers.grade`; with a tolerance, a number that is near enough is right."""
+    verdict = answers.grade(prediction, right.answer, match)
+    near = right.tolerance is not None and prediction is not None and verdict != "correct"
+    return "correct" if near and within(str(prediction), right.answer, right.tolerance or 0.0) else verdict
 
 
 def worked(gold: Gold, style: Style) -> str:
-    """The text a model is trained on: the solution, then the answer as `style` states it, if it does not stand there.
+    r"""The text a model is trained on: the solution, then the answer as `style` states it, if it does not stand there.
 
-    Source: the released data end in `#### 72` (GSM8K) or `The answer is: 72` (MATH).
+    Source: the released data end in a line `#### 72` (GSM8K) or, on the last line, `The answer is: 72` (MATH);
+    OlympicArena's questions ask for `The final answer is $\boxed{72}$`.
     """
-    statement = {"gsm8k": "#### {}", "math": "The answer is: {}"}.get(style, "The answer is {}").format(gold.answer)
+    statement = _STATEMENTS.get(style, "The answer is {}").replace("{}", gold.answer)
     if gold.solution is None:
         return statement
     if style == "gsm8k":  # `parse` has checked that a solution's own #### line states the answer
         stands = "####" in gold.solution
     else:
-        stated = answers.extract(gold.solution, style, flexible=False)
-        stands = stated is not None and answers.key(stated) == answers.key(gold.answer)
-    return gold.solution if stands else f"{gold.solution}\n{statement}"
+        said = answers.extract(gold.solution, style, flexible=False)
+        stands = said is not None and answers.key(said) == answers.key(gold.answer)
+    return gold.solution if stands else f"{gold.solution}{' ' if style == 'math' else chr(10)}{statement}"
 
 
 def content_hash(table: Mapping[str, Gold]) -> str:
     """The identity of gold: sha256 (hex) over all its fields, in order. Kept apart from `tasks.content_hash`."""
     digest = hashlib.sha256()
     for gold in table.values():
-        digest.update(json.dumps(astuple(gold)).encode() + b"\n")
+        fields = astuple(gold) if gold.tolerance is not None else astuple(gold)[:-1]  # as before there was a tolerance
+        digest.update(json.dumps(fields).encode() + b"\n")
     return digest.hexdigest()
 
 
@@ -137,11 +152,39 @@ _EXPECTED: dict[Style, str] = {
     "number": 'one number, such as 72, "1,080" or "1/2"',
     "math": 'a final answer, such as "\\\\frac{1}{2}"',
     "text": "a short text",
+    "olympicarena": 'an answer of the type that the question asks for, such as "B", ["A", "C"], "True" or "3.5"',
+}
+_STATEMENTS: dict[Style, str] = {
+    "gsm8k": "#### {}",
+    "math": "The answer is: {}",
+    "olympicarena": r"The final answer is $\boxed{{}}$",
 }
 
 
-def _has_gold(row: Row) -> bool:
-    return row.fields.get("answer") is not None
+def _answer(row: Row, style: Style) -> object:
+    """The answer as the row has it, or None; an empty list, as in splits whose gold is not published, is none."""
+    value, solution = row.fields.get("answer"), row.fields.get("solution")
+    if value is None and style == "math" and isinstance(solution, str):
+        return answers.extract(solution, style)
+    return None if value in ([], [None]) else value
+
+
+def _asked(row: Row) -> stated.Asked:
+    asked = stated.asked(str(row.fields.get("question") or row.fields.get("prompt") or ""))
+    kind = row.fields.get("answer_type", asked.kind)
+    kinds = get_args(AnswerType)
+    if kind is not None and kind not in kinds:
+        raise row.error(f"{kind!r:.80} is not a type of answer", "answer_type", expected=", ".join(kinds))
+    return stated.Asked(cast("AnswerType | None", kind), asked.unit)
+
+
+def _tolerance(row: Row, kind: AnswerType | None) -> float | None:
+    value = row.fields.get("tolerance")
+    if value is None:
+        return stated.TOLERANCE if kind == "NV" else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise row.error(f"{value!r:.80} is not a tolerance", "tolerance", expected="a number from 0 up")
+    return float(value)
 
 
 def _level(row: Row) -> int | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from w2s.config import Run
 from w2s.flow.step import Step
-from w2s.steps.graph import Graph
+from w2s.steps.graph import Graph, Model
 
 
 def build(run: Run, planning: bool = False) -> list[Step]:
@@ -21,7 +21,9 @@ def build(run: Run, planning: bool = False) -> list[Step]:
     m, M = recipe.weak, recipe.strong
 
     # The weak model learns from gold train_1 and answers train_2: D_weak.
-    weak_model = g.fine_tune("weak_floor", m, g.gold_examples("train_1"), training=recipe.weak_training)
+    weak_model: Model = m  # a task without train_1 takes it as it comes
+    if "train_1" in g.questions:
+        weak_model = g.fine_tune("weak_floor", m, g.gold_examples("train_1"), training=recipe.weak_training)
     d_weak = g.answer("weak_answers", weak_model, "train_2")
 
     # M answers train_2 with demonstrations from D_weak (weak ICL): D_icl.

@@ -16,7 +16,7 @@ from w2s.records import Question, Response
 from w2s.seeds import derive
 from w2s.tasks import rows
 
-Files = Literal["gsm8k", "jsonl"]
+Files = Literal["gsm8k", "math", "olympicarena", "jsonl"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ def questions(task: str, split: str, limit: int | None = None) -> list[Question]
     """The first `limit` questions of a split.
 
     Args:
-        task: arith, gsm8k or jsonl.
-        split: for arith train_1, train_2, test or validation; for gsm8k one of the first three (from the hub) or
+        task: arith, gsm8k, math, olympicarena or jsonl.
+        split: for arith train_1, train_2, test or validation; for a benchmark one of the first three (from the hub) or
             a file; for jsonl a file.
         limit: how many; for arith also how many are made.
 
@@ -46,7 +46,7 @@ def questions(task: str, split: str, limit: int | None = None) -> list[Question]
         sizes = {} if limit is None else dict.fromkeys(("train_1", "train_2", "test"), limit)
         return tasks.load(config.ArithTask(**sizes)).questions(split)[:limit]
     name = cast(Files, task)
-    if task == "gsm8k" and split in tasks.SPLITS and not Path(split).exists():
+    if task != "jsonl" and split in tasks.SPLITS and not Path(split).exists():
         return tasks.load(config.FilesTask(name=name)).questions(split)[:limit]
     return tasks.load(config.FilesTask(name=name, test=split)).questions("test")[:limit]
 

@@ -35,7 +35,7 @@ def test_two_presets_are_one_too_many():
 def test_the_short_options_win_over_overrides(monkeypatch):
     import w2s.recipe
 
-    monkeypatch.setattr(w2s.recipe, "build", lambda run: [])
+    monkeypatch.setattr(w2s.recipe, "build", lambda run, planning: [])
     loaded, folder, steps = cli._recipe(["seed=1"], None, 7, 2)
     assert (loaded.recipe.seed, loaded.recipe.limit, folder) == (2, 7, Path("runs/tiny"))
     assert [step.name for step in steps] == ["recipe"]
@@ -46,7 +46,7 @@ def test_the_recipe_file_of_a_run_can_be_run_again(tmp_path, monkeypatch):
     from w2s import presets
     from w2s.flow import runner
 
-    monkeypatch.setattr(w2s.recipe, "build", lambda run: [])
+    monkeypatch.setattr(w2s.recipe, "build", lambda run, planning: [])
     loaded, _, steps = cli._recipe(["training.epochs=2"], None, None, 5)
     runner.run(steps, tmp_path, loaded.runtime)
     assert presets.load(f"{tmp_path}/recipe.yaml") == loaded
@@ -109,6 +109,49 @@ def test_rows_on_standard_output_are_rows_only(tmp_path, capsys):
     captured = capsys.readouterr()
     assert [json.loads(line)["source"] for line in captured.out.splitlines()] == ["weak", "icl"] * 3
     assert "kept 3 of 3" in captured.err
+
+
+def test_a_summary_as_json_goes_where_the_rows_do_not(tmp_path, capsys):
+    rows = [{"id": i, "question": f"{i}+0?", "response": f"#### {i}", "sample": 0} for i in range(3)]
+    file, gold = (
+        write(tmp_path / "r.jsonl", *rows),
+        write(tmp_path / "g.jsonl", *({"id": i, "answer": "1"} for i in range(3))),
+    )
+    grade = ["grade", "--task", "arith", "--gold", gold, "--responses", file, "--json"]
+    assert cli.main(grade) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["correct"], summary["n"], summary["match"], summary["notes"]) == (1, 3, "equivalent", [])
+    assert cli.main([*grade, "--out", "-"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.err) == summary and len(captured.out.splitlines()) == 3
+    agree = ["agree", "--task", "arith", "--weak", file, "--strong", file, "--out", str(tmp_path / "h"), "--gold", gold]
+    assert cli.main([*agree, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["kept"], summary["coverage"], summary["quality"]["correct"]) == (3, 1.0, 1)
+    pairs = [
+        "pairs",
+        "--task",
+        "arith",
+        "--weak",
+        file,
+        "--samples",
+        file,
+        "--out",
+        str(tmp_path / "p"),
+        "--gold",
+        gold,
+    ]
+    assert cli.main([*pairs, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["dropped"] == {"all_samples_agree": 3}
+    assert summary["quality"]["precision"] is None  # not NaN, which JSON does not have
+
+
+def test_a_preference_file_is_refused_with_a_cure(tmp_path, capsys):
+    file = write(tmp_path / "r.jsonl", {"prompt": "p", "chosen": "a", "rejected": "b"})
+    gold = write(tmp_path / "g.jsonl", {"id": 1, "answer": "1"})
+    assert cli.main(["grade", "--task", "arith", "--gold", gold, "--responses", file]) == 2
+    assert "r.jsonl:1 [chosen]: the row is a preference pair" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", ["tasks", "presets", "doctor"])

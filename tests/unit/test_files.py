@@ -10,7 +10,7 @@ import pytest
 
 from w2s import files
 from w2s.errors import UserError
-from w2s.records import Question, Response
+from w2s.files import Index, Reader
 
 
 def written(file: Path, *rows: object) -> Path:
@@ -18,86 +18,111 @@ def written(file: Path, *rows: object) -> Path:
     return file
 
 
-def row(identity: object = 1, question: str = "x?", response: str = "#### 1", **more: Any) -> dict[str, Any]:
+def row(identity: object = 1, question: str = "x?", response: Any = "#### 1", **more: Any) -> dict[str, Any]:
     return {"id": identity, "question": question, "response": response, **more}
 
 
-def test_unknown_fields_are_kept_apart(tmp_path: Path) -> None:
-    (read,) = files.responses(written(tmp_path / "r.jsonl", row(7, response=" so 1 \n", model="m", sample=3)))
-    assert read.response == Response("7", "x?", "so 1", 3, {"model": "m"})
-    assert read.row.fields["id"] == 7 and read.row.line == 1
+def log(identity: int, *texts: str, **more: Any) -> dict[str, Any]:
+    return {"doc_id": identity, "doc": {"question": "x?"}, "resps": [list(texts)], **more}
 
 
-def test_gzip_and_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    packed = tmp_path / "r.jsonl.gz"
-    data = (json.dumps(row("a")) + "\n").encode()
+def texts(index: Index, identity: str) -> list[tuple[str, int]]:
+    return [(given.response, sample) for given, sample in index.read(index.ids[identity])]
+
+
+def test_a_stream_gives_responses_with_their_rows(tmp_path: Path) -> None:
+    reader = Reader()
+    file = written(tmp_path / "r.jsonl", row(7, model="m", sample=3), row("8"))
+    (first, given), (second, _) = files.responses(file, reader)
+    assert (given.id, given.sample, given.rest, first.line, second.line) == (7, 3, {"model": "m"}, 1, 2)
+    assert reader.layout.name == "w2s" and reader.notes() == []
+    with pytest.raises(UserError, match=r"r\.jsonl: the file has no rows"):
+        list(files.responses(written(tmp_path / "r.jsonl"), Reader()))
+
+
+def test_an_index_reads_what_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weak = written(tmp_path / "w.jsonl", row("b"), row(1))
+    rows = [row(1, response="p", sample=1), row("b", response="q", sample=70), row("1", response="r", sample=0)]
+    data = "".join(json.dumps(each) + "\n" for each in rows).encode()
+    packed, array = tmp_path / "s.jsonl.gz", tmp_path / "s.json"
     packed.write_bytes(gzip.compress(data))
-    assert files.responses(packed)[0].response.id == "a"
+    array.write_text(json.dumps(rows, indent=4))
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
-    assert files.responses("-")[0].response.id == "a"
+    with Index(weak) as first:
+        for file in (written(tmp_path / "s.jsonl", *rows), packed, array, "-"):
+            with Index(file, several=True, beside=first) as second:
+                assert list(second.ids) == ["b", "1"]
+                assert texts(second, "1") == [("p", 1), ("r", 0)]
+                assert texts(second, "b") == [("q", 70)]
+                assert second.row(second.ids["b"]).line >= 2
 
 
-def test_samples_are_told_apart_by_their_number(tmp_path: Path) -> None:
-    file = written(tmp_path / "r.jsonl", row(sample=0), row(sample=1))
-    assert [read.response.sample for read in files.responses(file, several=True)] == [0, 1]
-    with pytest.raises(UserError, match=r"r\.jsonl:2 \[id\]: id '1' already stands in .*:1\n.*keep one response"):
-        files.responses(file)
-    unnumbered = written(tmp_path / "r.jsonl", row(), row())
-    with pytest.raises(UserError, match=r'r\.jsonl:2 \[id\].*\n.*number the responses of each question: "sample"'):
-        files.responses(unnumbered, several=True)
+@pytest.mark.parametrize("sample", [0, 63, 64, 10**9])
+def test_a_sample_number_comes_once(tmp_path: Path, sample: int) -> None:
+    once = [row(sample=sample), row(2, sample=sample), row(sample=sample + 1)]
+    Index(written(tmp_path / "r.jsonl", *once), several=True).close()
+    twice = written(tmp_path / "r.jsonl", *once, row(sample=sample))
+    with pytest.raises(
+        UserError, match=rf"r\.jsonl:4 \[id\]: id '1' already stands in .*:1 with sample {sample}\n.*nu"
+    ):
+        Index(twice, several=True)
+    with pytest.raises(UserError, match=r"r\.jsonl:3 \[id\]: id '1' already stands in .*:1\n.*keep one response"):
+        Index(twice)
 
 
 @pytest.mark.parametrize("bad, says", [
     ({"id": 1, "response": "a"}, r"\[question\]: question is missing"),
     (row(question=" "), r"\[question\]: question is empty"),
     ({"id": 1, "question": "x"}, r"\[response\]: response is missing"),
-    (row(response=None), r"\[response\]: response is null"),  # type: ignore[arg-type]
-    (row(response=["a"]), r"\[response\]: response is a list"),  # type: ignore[arg-type]
+    (row(response=None), r"\[response\]: response is null"),
+    (row(response=["a"]), r"\[response\]: response is a list"),
     (row(sample="0"), r"\[sample\]: '0' is not a sample number"),
     (row(1.5), r"\[id\]: 1.5 is not an id"),
+    (row(0, question="y?", sample=1), r"\[question\]: id '0' has another question in .*r\.jsonl:1"),
 ])  # fmt: skip
 def test_bad_rows_are_named(tmp_path: Path, bad: dict[str, Any], says: str) -> None:
     file = written(tmp_path / "r.jsonl", row(0), bad)
     with pytest.raises(UserError, match=rf"r\.jsonl:2 {says}"):
-        files.responses(file, several=True)
+        Index(file, several=True)
 
 
-def test_an_empty_response_is_a_response_and_an_empty_file_is_not(tmp_path: Path) -> None:
-    assert files.responses(written(tmp_path / "r.jsonl", row(response="")))[0].response.response == ""
-    with pytest.raises(UserError, match=r"r\.jsonl: the file has no rows"):
-        files.responses(written(tmp_path / "r.jsonl"))
+def test_an_index_needs_the_questions_of_the_file_beside_it(tmp_path: Path) -> None:
+    weak = Index(written(tmp_path / "w.jsonl", row(1), row(2)))
+    for rows, says in (
+        ([row(3), row("2"), row(4), row("1")], r"s\.jsonl:1 \[id\]: id '3' \(and 1 more ids\) is not in .*w\.jsonl"),
+        ([row(2)], r"w\.jsonl:1 \[id\]: id '1' is not in .*s\.jsonl"),
+        ([row(2), row(1, "y?")], r"s\.jsonl:2 \[question\]: id '1' has another question in .*w\.jsonl:1"),
+    ):
+        with pytest.raises(UserError, match=says):
+            Index(written(tmp_path / "s.jsonl", *rows), beside=weak)
+    Index(written(tmp_path / "s.jsonl", row("2"), row("1", " x?\n")), beside=weak).close()
+    weak.close()
 
 
-def test_questions_may_be_left_out_where_they_are_not_needed(tmp_path: Path) -> None:
-    file = written(tmp_path / "r.jsonl", {"id": 1, "response": "a"})
-    assert files.responses(file, question_needed=False)[0].response.question == ""
+def test_responses_without_numbers_are_numbered_in_file_order(tmp_path: Path) -> None:
+    pair = {"id": 1, "content": "x?", "output": ["a", "b"]}
+    with Index(written(tmp_path / "r.jsonl", pair, {**pair, "output": "c"}), several=True) as index:
+        assert texts(index, "1") == [("a", 0), ("b", 1), ("c", 2)]
+        assert index.reader.notes() == [
+            "read in the layout gair, by its first row",
+            "responses without a sample number are numbered in file order",
+        ]
 
 
-def test_one_id_has_one_question(tmp_path: Path) -> None:
-    file = written(tmp_path / "r.jsonl", row(sample=0), row(question="y?", sample=1))
-    with pytest.raises(UserError, match=r"r\.jsonl:2 \[question\]: id '1' has another question in .*r\.jsonl:1"):
-        files.responses(file, several=True)
+def test_rows_without_an_id_are_told_apart_by_line(tmp_path: Path) -> None:
+    file = written(tmp_path / "r.jsonl", {"prompt": "x?", "completion": "a"}, {"prompt": "y?", "completion": "b"})
+    with Index(file) as index:
+        assert (texts(index, "1"), texts(index, "2")) == ([("a", 0)], [("b", 0)])
+        assert "rows without an id have their line number as id" in index.reader.notes()
 
 
-def test_match_names_the_first_id_that_only_one_file_has(tmp_path: Path) -> None:
-    one = files.responses(written(tmp_path / "w.jsonl", row(1), row(2)))
-    other = files.responses(written(tmp_path / "s.jsonl", row(3), row("2"), row(4), row("1")))
-    with pytest.raises(UserError, match=r"s\.jsonl:1 \[id\]: id '3' \(and 1 more ids\) is not in .*w\.jsonl"):
-        files.match(one, other)
-    with pytest.raises(UserError, match=r"s\.jsonl:1 \[id\]"):
-        files.match(other, one)
-    same = files.responses(written(tmp_path / "s.jsonl", row("2"), row("1")))
-    files.match(one, same)
-
-
-def test_match_refuses_another_question_under_the_same_id(tmp_path: Path) -> None:
-    one = files.responses(written(tmp_path / "w.jsonl", row(1)))
-    other = files.responses(written(tmp_path / "s.jsonl", row(1, question="another?")))
-    with pytest.raises(UserError, match=r"s\.jsonl:1 \[question\]: id '1' has another question in .*w\.jsonl:1"):
-        files.match(one, other)
-
-
-def test_questions_leave_gold_alone(tmp_path: Path) -> None:
-    file = written(tmp_path / "q.jsonl", {"id": 1, "question": "x?", "answer": "7"})
-    assert files.questions(file) == [Question("1", "x?")]
-    assert files.gold_rows(file, "number")["1"][0].answer == "7"
+def test_a_document_logged_for_two_filters_counts_once(tmp_path: Path) -> None:
+    rows = [log(n, "a", "b", filter=name) for name in ("strict-match", "flexible-extract") for n in (0, 1)]
+    reader = Reader()
+    stream = list(files.responses(written(tmp_path / "l.jsonl", *rows), reader))
+    assert [(given.id, given.sample) for _, given in stream] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert "a document that is logged once for each filter counts once" in reader.notes()
+    with Index(tmp_path / "l.jsonl", several=True) as index:
+        assert texts(index, "1") == [("a", 0), ("b", 1)]
+    with pytest.raises(UserError, match=r"l\.jsonl:2 \[doc_id\]: document 0 has other responses in .*l\.jsonl:1"):
+        Index(written(tmp_path / "l.jsonl", log(0, "a"), log(0, "b")), several=True)

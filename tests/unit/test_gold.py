@@ -65,6 +65,58 @@ def test_gold_that_cannot_be_used_is_named(style: str, fields: dict[str, Any]) -
         parsed(style, **fields)
 
 
+def test_published_math_has_its_answer_in_the_solution_s_box() -> None:
+    solution = "We have $x = \\boxed{\\frac{1}{2}}.$"
+    assert parsed("math", solution=solution, level="Level 5", subject="Algebra") == Gold(
+        "q", "\\frac{1}{2}", solution, 5, "Algebra"
+    )
+    with pytest.raises(UserError, match=r"\[answer\]: the question has no gold"):
+        parsed("gsm8k", solution="9*2=18\n#### 18")
+
+
+SINGLE = "This is a multiple choice question (only one correct answer).\n\nQuestion: Which?"
+QUANTITIES = "This question involves multiple quantities to be determined.\n\nQuestion: Which?"
+SPEED = (
+    "The answer to this question is a numerical value.\n\nQuestion: How fast?\n\n"
+    "Remember, your answer should be calculated in the unit of $\\mathrm{~m} / \\mathrm{s}$, but when you end, do not."
+)
+
+
+@pytest.mark.parametrize("fields, expected", [
+    ({"answer": ["B"], "question": SINGLE}, Gold("q", "B")),
+    ({"answer": "b", "answer_type": "SC"}, Gold("q", "B")),
+    ({"answer": ["C", "A"], "answer_type": "MC", "subject": "Biology"}, Gold("q", "A, C", subject="Biology")),
+    ({"answer": ["1", "2"], "answer_type": "SET"}, Gold("q", "\\{1, 2\\}")),
+    ({"answer": ["1", "2"], "question": QUANTITIES}, Gold("q", "(1, 2)")),
+    ({"answer": ["1", "-2"], "answer_type": "MA"}, Gold("q", "1, -2")),
+    ({"answer": ["5 \\mathrm{~m} / \\mathrm{s}"], "question": SPEED}, Gold("q", "5", tolerance=1.01e-5)),
+    ({"answer": 0.5, "answer_type": "NV", "tolerance": 0.01}, Gold("q", "0.5", tolerance=0.01)),
+])  # fmt: skip
+def test_olympicarena_gold_is_spelled_as_its_type_says(fields: dict[str, Any], expected: Gold) -> None:
+    assert parsed("olympicarena", **fields) == expected
+
+
+@pytest.mark.parametrize("fields, says", [
+    ({"answer": [], "answer_type": "NV"}, r"\[answer\]: the question has no gold"),
+    ({"answer": ["none of them"], "answer_type": "SC"}, r"\[answer\]: \['none of them'\] is not an answer"),
+    ({"answer": [{"a": 1}], "answer_type": "SET"}, r"\[answer\]: \[\{'a': 1\}\] is not an answer"),
+    ({"answer": "1", "answer_type": "NUMBER"}, r"\[answer_type\]: 'NUMBER' is not a type of answer"),
+    ({"answer": "1", "answer_type": "NV", "tolerance": -1}, r"\[tolerance\]: -1 is not a tolerance"),
+])  # fmt: skip
+def test_olympicarena_gold_that_cannot_be_used_is_named(fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        parsed("olympicarena", **fields)
+
+
+@pytest.mark.parametrize("prediction, tolerance, verdict", [
+    ("0.333333", None, "wrong"), ("0.333333", 1e-6, "correct"), ("0.33333", 1e-6, "wrong"), ("1/3", None, "correct"),
+    (None, 1.0, "no_answer"), ("pear", 1.0, "wrong"),
+])  # fmt: skip
+def test_a_tolerance_makes_near_numbers_right(prediction: str | None, tolerance: float | None, verdict: str) -> None:
+    """|0.333333 - 1/3| is 3.3e-7 and |0.33333 - 1/3| is 3.3e-6."""
+    assert gold.grade(Gold("q", "1/3", tolerance=tolerance), prediction) == verdict
+
+
 def test_a_solution_that_contradicts_the_answer_is_refused() -> None:
     with pytest.raises(UserError, match=r"g\.jsonl:2 \[solution\]: the solution ends in '17', the answer is '18'"):
         parsed(answer="18", solution="9*2=18\n#### 17")
@@ -80,7 +132,9 @@ def test_the_worked_text_ends_in_the_answer() -> None:
     assert gold.worked(Gold("q", "7", "3+4=7\n#### 7"), "gsm8k") == "3+4=7\n#### 7"
     assert gold.worked(Gold("q", "7", "3+4=7"), "gsm8k") == "3+4=7\n#### 7"
     assert gold.worked(Gold("q", "7"), "gsm8k") == "#### 7"
-    assert gold.worked(Gold("q", "7", "3+4=7"), "math") == "3+4=7\nThe answer is: 7"
+    assert gold.worked(Gold("q", "7", "3+4=7"), "math") == "3+4=7 The answer is: 7"  # as the released data
+    assert gold.worked(Gold("q", "7"), "math") == "The answer is: 7"
+    assert gold.worked(Gold("q", "B", "It is B."), "olympicarena") == "It is B.\nThe final answer is $\\boxed{B}$"
     assert gold.worked(Gold("q", "7", "So the answer is 7.0."), "number") == "So the answer is 7.0."
     assert gold.worked(Gold("q", "7", "So the answer is 8."), "number") == "So the answer is 8.\nThe answer is 7"
 
@@ -151,7 +205,8 @@ def test_arith_gold_belongs_to_its_questions() -> None:
 def test_the_content_hash_sees_every_field_and_the_order() -> None:
     tables = [
         [Gold("a", "1")], [Gold("a", "2")], [Gold("a", "1", "s")], [Gold("a", "1", None, 1)],
-        [Gold("a", "1", None, None, "s")], [Gold("a", "1"), Gold("b", "2")], [Gold("b", "2"), Gold("a", "1")],
+        [Gold("a", "1", None, None, "s")], [Gold("a", "1", tolerance=0.1)],
+        [Gold("a", "1"), Gold("b", "2")], [Gold("b", "2"), Gold("a", "1")],
     ]  # fmt: skip
     hashes = [gold.content_hash({g.id: g for g in table}) for table in tables]
     assert len(set(hashes)) == len(tables)

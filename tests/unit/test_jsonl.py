@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,15 @@ def test_what_is_written_is_read_back(tmp_path: Path, rows: list[dict[str, Any]]
         (b'{"id": 1}\n{"id": 2', ":2: is not valid JSON"),
         (b'{"id": 1}\n\n[1]\n', ":3: is not a JSON object"),
         (b'{"id": "\xff"}\n', ":1: is not UTF-8"),
-        (b"[" * 100_000, ":1: is not valid JSON"),
+        (b"[" * 100_000, ":1: is not a JSON object"),
+        (b'{"a":' * 100_000, ":1: is not valid JSON"),
+        (b'{"id": 1' + b"0" * 5_000 + b"}\n", ":1: is not valid JSON"),
+        (b'\n[\n{"id": 1},\n{"id": 2', ":4: is not valid JSON"),
+        (b'[{"id": 1}, 7]', ":1: is not a JSON object"),
+        (b'[{"id": 1},\n', ":2: the array has no end"),
+        (b'[{"id": 1}]\n{"id": 2}\n', ":1: has something after the array's end"),
+        (b'[{"a": ' + b"[" * 100_000, ":1: is not valid JSON"),
+        (b'[\n{"id": "\xff"}]', ":2: is not UTF-8"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, content: bytes, place: str) -> None:
@@ -70,3 +81,78 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
     path = tmp_path / "bom.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"id": 1}\n')
     assert list(jsonl.read(path)) == [(1, {"id": 1})]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS, indent=st.sampled_from([None, 4]), chunk=st.integers(1, 20))
+def test_an_array_is_read_as_its_elements(
+    tmp_path: Path, rows: list[dict[str, Any]], indent: int | None, chunk: int
+) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(rows, indent=indent, ensure_ascii=False), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsonl, "_CHUNK", chunk)  # elements and characters fall across the ends of chunks
+        assert [row for _, row in jsonl.read(path)] == rows
+
+
+def test_an_element_has_the_line_it_begins_in(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text('[\n  {\n    "id": 1\n  },\n\n  {"id": 2}, {"id": 3}\n]\n')
+    assert [(line, row["id"]) for line, row in jsonl.read(path)] == [(2, 1), (6, 2), (6, 3)]
+
+
+def test_a_line_without_end_is_refused_before_it_fills_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "LONGEST", 1000)
+    path = tmp_path / "long.jsonl"
+    path.write_text('{"id": 1}\n{"id": "' + "x" * 1000 + '"}\n')
+    with pytest.raises(UserError, match=r"long\.jsonl:2: is longer than 1,000 bytes"):
+        list(jsonl.read(path))
+
+
+def test_half_a_surrogate_pair_survives(tmp_path: Path) -> None:
+    path = tmp_path / "half.jsonl"
+    path.write_bytes(b'{"id": "\\ud800 \\u0000"}\n')
+    rows = [row for _, row in jsonl.read(path)]
+    jsonl.write(path, rows)
+    assert [row for _, row in jsonl.read(path)] == rows == [{"id": "\ud800 \0"}]
+
+
+@pytest.mark.parametrize("kind", ["plain", "gzip", "array", "stdin", "bom"])
+def test_rows_are_read_again_by_position(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    rows = [{"id": number, "text": "é" * number} for number in range(5)]
+    data = b"\n\n" * (kind == "plain") + b"".join(jsonl.encode(row) for row in rows)
+    path: Path | str = tmp_path / ("r.jsonl.gz" if kind == "gzip" else "r.jsonl")
+    if kind == "array":
+        data = json.dumps(rows).encode()
+    elif kind == "gzip":
+        data = gzip.compress(data)
+    elif kind == "bom":
+        data = b"\xef\xbb\xbf" + data
+    Path(path).write_bytes(data)
+    if kind == "stdin":
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        path = "-"
+    with jsonl.Rows(path) as file:
+        scanned = list(file.scan())
+        assert [row for _, _, row in scanned] == rows
+        assert [file.at(position) for _, position, _ in reversed(scanned)] == rows[::-1]
+
+
+def test_a_file_that_changed_between_two_readings_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"id": 1}\n{"id": 2}\n')
+    with jsonl.Rows(path) as file:
+        positions = [position for _, position, _ in file.scan()]
+        path.write_text('{"id": 11111111}\n')
+        with pytest.raises(UserError, match="has changed while it was read"):
+            file.at(positions[1])
+
+
+@pytest.mark.parametrize("name", ["r.jsonl", "r.jsonl.gz"])
+def test_progress_ends_at_the_size_of_the_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    jsonl.write(path, ({"id": number} for number in range(10_000)))
+    told: list[tuple[int, int]] = []
+    list(jsonl.read(path, lambda done, of: told.append((done, of))))
+    assert len(told) == 3  # after rows 4,096 and 8,192 and at the end
+    assert told[-1] == (path.stat().st_size,) * 2

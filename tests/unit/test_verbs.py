@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from w2s import verbs
+from w2s.answers import answered
 from w2s.errors import UserError
+from w2s.method import agreement
+from w2s.method.pairs import build_pairs
+from w2s.records import Response
 
 
 def written(file: Path, *rows: object) -> Path:
@@ -106,7 +110,8 @@ def test_agree_writes_two_rows_a_kept_question(tmp_path: Path) -> None:
          "completion": " So it is 0.50.\n#### 0.50", "prediction": "0.50"},
     ]  # fmt: skip
     assert [(row["id"], row["source"]) for row in lines(out)[2:]] == [(3, "weak"), (3, "icl")]
-    assert "kept 2 of 5 questions (40.00%), 4 rows" in summary.lines()
+    assert summary.lines()[0] == "kept 2 of 5 questions (40.00%; 95% CI 11.76% to 76.93%), 4 rows"
+    assert (summary.quality, summary.rejected) == (None, None)
 
 
 def test_agree_on_nothing_writes_an_empty_file(tmp_path: Path) -> None:
@@ -154,6 +159,187 @@ def test_pairs_use_the_weak_text_on_either_side(tmp_path: Path) -> None:
     assert out.read_bytes() == first
     lenient = verbs.pairs(weak, file, out, task="gsm8k", reject_confidence=0.6)
     assert lenient.kept == 3
+
+
+def test_gold_reports_precision_and_changes_nothing(tmp_path: Path) -> None:
+    """Kept: 1 and 3, of which 1 is right: 1 of 2, Wilson 0.0945 to 0.9055. Gold may have more questions."""
+    weak = written(tmp_path / "w.jsonl", said(1, "1/2"), said(2, 3), said(3, 7), said(4, None))
+    strong = written(tmp_path / "s.jsonl", said(1, "0.5"), said(2, 4), said(3, 7), said(4, 4))
+    summary = verbs.agree(weak, strong, tmp_path / "a", task="gsm8k", gold=gold_file(tmp_path, "0.50", 3, 8, 4, 5))
+    blind = verbs.agree(weak, strong, tmp_path / "b", task="gsm8k")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert summary.quality is not None
+    assert (summary.quality.kept, summary.quality.correct, summary.quality.coverage) == (2, 1, 0.5)
+    assert summary.quality.ci95 == pytest.approx((0.0945, 0.9055), abs=1e-4)
+    assert "right by gold, kept answers: 50.00% (95% CI 9.45% to 90.55%; 1 of 2)" in summary.lines()
+    assert (blind.kept, blind.dropped) == (summary.kept, summary.dropped)
+    with pytest.raises(UserError, match=r"w\.jsonl:3 \[id\]: id '3' is not in .*gold\.jsonl"):
+        verbs.agree(weak, strong, tmp_path / "c", task="gsm8k", gold=gold_file(tmp_path, "0.5", 3))
+    assert not (tmp_path / "c").exists()
+
+
+def test_gold_of_pairs_counts_questions_for_chosen_and_pairs_for_rejected(tmp_path: Path) -> None:
+    """Question 1: chosen 5 is right, its two rejected (9, none) are wrong. 2: chosen 6 is wrong, rejected 7 right."""
+    weak = written(tmp_path / "w.jsonl", said(1, 5), said(2, 7))
+    answers = {1: [5, 5, 5, 9, None], 2: [6, 6, 6, 6, 1]}
+    samples = [said(i, a, sample=s) for i, some in answers.items() for s, a in enumerate(some)]
+    summary = verbs.pairs(
+        weak, written(tmp_path / "s.jsonl", *samples), tmp_path / "p", task="gsm8k", max_pairs=2,
+        gold=gold_file(tmp_path, 5, 7),
+    )  # fmt: skip
+    assert summary.quality is not None and summary.rejected is not None
+    assert (summary.quality.correct, summary.quality.kept) == (1, 2)
+    assert (summary.rejected.correct, summary.rejected.no_answer, summary.rejected.n) == (1, 1, 3)
+    assert "right by gold, rejected: 33.33% (95% CI 6.15% to 79.23%; 1 of 3)" in summary.lines()
+
+
+def test_a_selection_does_not_depend_on_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weak = written(tmp_path / "w.jsonl", *(said(i, i % 5) for i in range(40)))
+    rows = [said(i, (i * s) % 5, sample=s) for s in range(6) for i in range(40)]
+    samples = written(tmp_path / "s.jsonl", *rows)
+    found = []
+    for chunk in (1, 13, 4096):
+        monkeypatch.setattr("w2s.verbs.questions.CHUNK", chunk)
+        summary = verbs.pairs(weak, samples, tmp_path / "p", task="gsm8k", confidence=0.2, reject_confidence=0.3)
+        found.append((summary, (tmp_path / "p").read_bytes()))
+    assert found[0] == found[1] == found[2] and found[0][0].kept > 0
+
+
+def test_both_verbs_decide_as_the_method_does(tmp_path: Path) -> None:
+    """All questions at once, in memory, against one at a time from files."""
+    weak = [Response(f"{i}", f"How many, {i}?", said(i, i % 4)["response"]) for i in range(30)]
+    drawn = [
+        Response(f"{i}", f"How many, {i}?", said(i, (i * s) % 4)["response"], s) for i in range(30) for s in range(5)
+    ]
+    weak_file = written(tmp_path / "w.jsonl", *(said(i, i % 4) for i in range(30)))
+    first = written(tmp_path / "f.jsonl", *(said(i, (i * 3) % 4) for i in reversed(range(30))))
+    samples = written(tmp_path / "s.jsonl", *(said(i, (i * s) % 4, sample=s) for s in range(5) for i in range(30)))
+    ours = [answered(each, "gsm8k", "equivalent") for each in weak]
+    theirs = [answered(each, "gsm8k", "equivalent") for each in drawn]
+    verbs.agree(weak_file, first, tmp_path / "a", task="gsm8k")
+    kept = agreement.agree(ours, [each for each in theirs if each.sample == 3]).kept
+    assert [str(row["id"]) for row in lines(tmp_path / "a")] == [pair.id for pair in kept for _ in "wi"]
+    options: dict[str, Any] = {"confidence": 0.3, "reject_confidence": 0.5, "max_pairs": 2, "seed": 3}
+    summary = verbs.pairs(weak_file, samples, tmp_path / "p", task="gsm8k", **options)
+    made = build_pairs(ours, theirs, **options)
+    assert [(str(row["id"]), row["chosen"].strip(), row["rejected"].strip()) for row in lines(tmp_path / "p")] == [
+        (pair.id, pair.chosen, pair.rejected) for pair in made.pairs
+    ]
+    assert summary.dropped == {reason: len(ids) for reason, ids in made.dropped.items()}
+    assert summary.kept > 0 and len(summary.dropped) > 1
+
+
+def test_grade_finds_gold_by_question(tmp_path: Path) -> None:
+    """Ids differ; questions 1 and 3 are the same one, in other white space, and have one gold."""
+    gold = written(tmp_path / "g.jsonl", {"question": "How  many?", "answer": "4"}, {"problem": "x", "question": "Why?",
+                   "answer": "5"}, {"question": "How many? ", "answer": "4.0"})  # fmt: skip
+    rows = [{"id": i, "question": q, "response": f"#### {a}"} for i, q, a in ((1, "How many?", 4), (2, "Why?", 6))]
+    given = written(tmp_path / "r.jsonl", *rows, {**rows[0], "id": 3, "question": "How\nmany?"})
+    summary = verbs.grade(gold, given, task="gsm8k", join="question")
+    assert (summary.correct, summary.n, summary.questions) == (2, 3, 3)
+    with pytest.raises(UserError, match=r"g\.jsonl:1 \[id\]: the row has no id(.|\n)*--join question"):
+        verbs.grade(gold, given, task="gsm8k")
+    other = written(tmp_path / "r.jsonl", rows[0], {**rows[1], "question": "Who?"})
+    with pytest.raises(UserError, match=r"r\.jsonl:2 \[question\]: the question of id '2' is not in .*g\.jsonl"):
+        verbs.grade(gold, other, task="gsm8k", join="question")
+    with pytest.raises(UserError, match=r"g\.jsonl:2 \[question\]: the question is not in .*r\.jsonl"):
+        verbs.grade(gold, written(tmp_path / "r.jsonl", rows[0]), task="gsm8k", join="question")
+    torn = written(tmp_path / "g.jsonl", {"question": "x", "answer": "4"}, {"question": "x ", "answer": "5"})
+    with pytest.raises(UserError, match=r"g\.jsonl:2 \[answer\]: the question has another answer in .*g\.jsonl:1"):
+        verbs.grade(torn, given, task="gsm8k", join="question")
+
+
+def test_several_ids_with_one_question_have_their_own_majorities(tmp_path: Path) -> None:
+    """Ids 1 and 2 ask the same. maj@2: id 1 says 4, 4 (right), id 2 says 5, 5 (wrong): 1/2. pass@2 the same."""
+    gold = written(tmp_path / "g.jsonl", {"question": "x?", "answer": "4"})
+    rows = [{"id": i, "question": "x?", "response": f"#### {i + 3}", "sample": s} for s in (0, 1) for i in (1, 2)]
+    summary = verbs.grade(gold, written(tmp_path / "r.jsonl", *rows), task="gsm8k", join="question")
+    assert summary.maj_at == {2: 0.5}
+    assert summary.pass_at == {1: 0.5, 2: 0.5}
+
+
+def test_grade_says_how_many_are_correct_by_one_match_only(tmp_path: Path) -> None:
+    """0.50 is 1/2 by equivalence only; 3 is right by both and 5 by neither."""
+    gold = gold_file(tmp_path, "1/2", 3, 4)
+    given = written(tmp_path / "r.jsonl", said(1, "0.50"), said(2, 3), said(3, 5))
+    for match, correct in (("equivalent", 2), ("string", 1)):
+        summary = verbs.grade(gold, given, task="gsm8k", match=match)  # type: ignore[arg-type]
+        assert (summary.correct, summary.match_differs) == (correct, 1)
+
+
+def test_grade_scores_as_the_harness_does(tmp_path: Path) -> None:
+    """1: a mark; 2: no mark, but a last number; 3: "18.00" is no "18" for the harness; 4: nothing."""
+    gold = gold_file(tmp_path, "Work.\n#### 7", 8, 18, 9)
+    texts = {1: "So\n#### 7", 2: "It is $8.", 3: "#### 18.00", 4: "None."}
+    given = written(tmp_path / "r.jsonl", *({"id": i, "question": "x?", "response": t} for i, t in texts.items()))
+    verdicts = {}
+    for scoring in ("lm-eval-strict", "lm-eval-flexible", "w2s"):
+        summary = verbs.grade(gold, given, tmp_path / "o", task="gsm8k", scoring=scoring)  # type: ignore[arg-type]
+        verdicts[scoring] = [row["verdict"] for row in lines(tmp_path / "o")]
+        assert (summary.match_differs is None) == (scoring != "w2s")
+    assert verdicts == {
+        "lm-eval-strict": ["correct", "no_answer", "wrong", "no_answer"],
+        "lm-eval-flexible": ["correct", "correct", "wrong", "no_answer"],
+        "w2s": ["correct", "correct", "correct", "no_answer"],
+    }
+    with pytest.raises(UserError, match=r"\[--scoring\]: lm-eval-strict scores GSM8K only"):
+        verbs.grade(gold, given, task="math", scoring="lm-eval-strict")
+
+
+def test_olympicarena_answers_are_read_as_their_questions_ask(tmp_path: Path) -> None:
+    """Letters in any order; and numbers up to the judge's difference of 1.01e-5."""
+    several = "Pick. This is a multiple choice question (more than one correct answer)."
+    asked = {1: several.replace("Pick. ", "Pick.\n"), 2: "How far?\nThe answer to this question is a numerical value."}
+    gold = written(
+        tmp_path / "g.jsonl", *({"id": i, "question": asked[i], "answer": a} for i, a in ((1, "AC"), (2, "2")))
+    )
+    texts = {1: r"So \boxed{C, A}.", 2: r"So \boxed{2.00001}."}
+    given = written(tmp_path / "r.jsonl", *({"id": i, "question": asked[i], "response": t} for i, t in texts.items()))
+    assert verbs.grade(gold, given, task="olympicarena").correct == 2
+    assert verbs.agree(given, given, tmp_path / "h", task="olympicarena", gold=gold).quality.correct == 2  # type: ignore[union-attr]
+
+
+def test_a_log_of_lm_eval_is_graded_against_itself(tmp_path: Path) -> None:
+    """Two documents with two samples each, logged for two filters: 4 responses, 3 correct."""
+    rows = [
+        {"doc_id": n, "doc": {"question": f"{n}?", "answer": f"Work.\n#### {n}"}, "target": f"Work.\n#### {n}",
+         "resps": [[f"#### {n}", f"#### {n + other}"]], "filtered_resps": [str(n)], "filter": name, "exact_match": 1.0}
+        for name in ("strict-match", "flexible-extract")
+        for n, other in ((0, 0), (1, 1))
+    ]  # fmt: skip
+    log, out = written(tmp_path / "samples_gsm8k.jsonl", *rows), tmp_path / "o.jsonl"
+    summary = verbs.grade(log, log, out, task="gsm8k")
+    assert (summary.correct, summary.n, summary.questions, summary.pass_at) == (3, 4, 2, {1: 0.75, 2: 1.0})
+    assert lines(out)[3] == {
+        "id": 1, "question": "1?", "response": "#### 2", "sample": 1, "target": "Work.\n#### 1",
+        "filter": "strict-match", "exact_match": 1.0, "prediction": "2", "verdict": "wrong",
+    }  # fmt: skip
+    single = [{**row, "resps": [row["resps"][0][:1]]} for row in rows]  # type: ignore[index]
+    log = written(tmp_path / "l.jsonl", *single)
+    assert verbs.agree(log, log, tmp_path / "h", task="gsm8k", gold=log).kept == 2
+    assert {frozenset(row) for row in lines(tmp_path / "h")} == {
+        frozenset({"id", "source", "prompt", "completion", "prediction"})
+    }
+
+
+def test_fields_that_hold_gold_stay_out_of_training_rows(tmp_path: Path) -> None:
+    tainted = {"gold": "1", "pred": "1", "result": True, "num_words": 3}
+    rows = [{"id": 1, "prompt": "Question: x?\nAnswer:", "response": "#### 1", **tainted}]
+    file = written(tmp_path / "r.jsonl", *rows)
+    verbs.agree(file, file, tmp_path / "h", task="gsm8k")
+    assert [set(row) - {"num_words"} for row in lines(tmp_path / "h")] == [
+        {"id", "source", "prompt", "completion", "prediction"}
+    ] * 2
+    assert all(row["num_words"] == 3 and row["prompt"] == "Question: x?\nAnswer:" for row in lines(tmp_path / "h"))
+    summary = verbs.grade(file, file, tmp_path / "g", task="gsm8k")
+    assert summary.accuracy == 1 and tainted.items() <= lines(tmp_path / "g")[0].items()
+
+
+def test_a_repeated_sample_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    given = written(tmp_path / "r.jsonl", said(1, 1, sample=0), said(2, 1), said(1, 1, sample=0))
+    with pytest.raises(UserError, match=r"r\.jsonl:3 \[id\]: id '1' already stands in .*r\.jsonl:1 with sample 0"):
+        verbs.grade(gold_file(tmp_path, 1, 1), given, tmp_path / "o.jsonl", task="gsm8k")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["gold.jsonl", "r.jsonl"]
 
 
 @pytest.mark.parametrize("options, field", [

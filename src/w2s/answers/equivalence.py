@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from w2s.answers.canonical import Form, canonical
-from w2s.answers.extract import MAX_ANSWER, Style, extract
+from w2s.answers.extract import MAX_ANSWER, Style
 from w2s.answers.released import normalise
+from w2s.answers.stated import read
 from w2s.config import Match
 from w2s.errors import UserError
 from w2s.records import Answered, Response
@@ -135,7 +136,7 @@ def answered(response: Response, style: Style, match: Match) -> Answered:
 
     With `match="string"` the answer is also read as strictly as the released code reads it (no flexible extraction).
     """
-    prediction = extract(response.response, style, flexible=match != "string")
+    prediction = read(response.response, response.question, style, flexible=match != "string")
     return Answered(
         id=response.id,
         question=response.question,

@@ -30,10 +30,11 @@ class Agreement:
     dropped: dict[str, tuple[str, ...]]
 
 
-def agree(weak: Iterable[Answered], strong: Iterable[Answered]) -> Agreement:
+def agree(weak: Iterable[Answered], strong: Iterable[Answered], *, nothing_agrees: bool = False) -> Agreement:
     """Keep the questions where `weak` and `strong` give the same final answer. Source: paper, released code.
 
-    No answer never agrees, not even with no answer. Joined by id: the order of `strong` does not matter.
+    No answer never agrees, not even with no answer, unless `nothing_agrees`: the paper's released sets hold such
+    questions, though its released code refuses them. Joined by id: the order of `strong` does not matter.
 
     Raises:
         UserError: an id comes twice on one side.
@@ -45,6 +46,8 @@ def agree(weak: Iterable[Answered], strong: Iterable[Answered]) -> Agreement:
         other = strong_by_id.get(id)
         if other is None:
             dropped.setdefault("only_in_weak", []).append(id)
+        elif nothing_agrees and answer.key is None and other.key is None:
+            kept.append(Kept(id, answer, other))
         elif answer.key is None:
             dropped.setdefault("weak_no_answer", []).append(id)
         elif other.key is None:

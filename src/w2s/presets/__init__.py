@@ -32,11 +32,11 @@ def names() -> list[str]:
 
 
 def describe(name: str) -> str:
-    """The comment at the top of a preset, as one line."""
+    """The first paragraph of the comment at the top of a preset, as one line."""
     lines = _path(name).read_text(encoding="utf-8").splitlines()
     comment = []
     for line in lines:
-        if not line.startswith("#"):
+        if not line.startswith("# "):  # "#" alone ends a paragraph
             break
         comment.append(line.lstrip("# ").rstrip())
     return " ".join(comment)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from w2s import gold, jsonl
-from w2s.answers import extract, grade, key
+from w2s.answers import key, stated
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
 from w2s.metrics import accuracy as metrics
@@ -22,8 +22,8 @@ def accuracy(context: Context) -> dict[str, Any]:
     verdicts: dict[str, Verdict] = {}
     for response in read_responses(context.inputs["responses"]):
         entry = table[response.id]
-        prediction = extract(response.response, params["style"])
-        verdicts[response.id] = grade(prediction, entry.answer, params["match"])
+        prediction = stated.read(response.response, response.question, params["style"])
+        verdicts[response.id] = gold.grade(entry, prediction, params["match"])
         rows.append(
             {
                 "id": response.id,
@@ -83,6 +83,7 @@ def precision(context: Context) -> dict[str, Any]:
         if row["id"] not in table:
             raise BranchEnds(f"no gold for question {row['id']} of train_2")
         text = row.get("chosen") or row.get("completion") or row["response"]
-        verdicts.setdefault(row["id"], grade(extract(text, params["style"]), table[row["id"]].answer, params["match"]))
+        prediction = stated.read(text, row.get("prompt") or row["question"], params["style"])
+        verdicts.setdefault(row["id"], gold.grade(table[row["id"]], prediction, params["match"]))
     found = metrics.accuracy(list(verdicts.values()))
     return {"precision": found.accuracy, "ci95": list(found.ci95), "correct": found.correct, "n": found.n}

@@ -38,8 +38,8 @@ class Graph:
         self.prepared = tasks.prepare(self.recipe.task, self.recipe.limit)
         self.style = tasks.load(self.recipe.task).style
         self.identity = {ref: self._identity(ref) for ref in dict.fromkeys((self.recipe.weak, self.recipe.strong))}
-        self.gold_hash = {split: self._gold_hash(split) for split in ("train_1", "train_2", "test")}
-        self.questions = {split: self._questions(split) for split in ("train_1", "train_2", "test")}
+        self.gold_hash = {split: self._gold_hash(split) for split in self.prepared.questions}
+        self.questions = {split: self._questions(split) for split in self.prepared.questions}
 
     def _identity(self, reference: str) -> str:
         try:
@@ -89,7 +89,12 @@ class Graph:
             Step(
                 name=f"gold_{split}",
                 run=supervise.gold_examples,
-                params={"split": split, "gold": self.gold_hash[split], "prompt": prompting.prompt("?")},
+                params={
+                    "split": split,
+                    "gold": self.gold_hash[split],
+                    "prompt": prompting.prompt("?"),
+                    "style": self.style,
+                },
                 given={"task": self.recipe.task, "questions": self.prepared.questions[split]},
                 inputs={"questions": self.questions[split]},
                 output=f"data/gold_{split}.jsonl",

@@ -28,7 +28,7 @@ def gold_examples(context: Context) -> dict[str, Any]:
         if question.id not in table:
             raise BranchEnds(f"no gold for question {question.id} of {split}")
         entry = table[question.id]
-        text = entry.solution or f"#### {entry.answer}"
+        text = gold.worked(entry, context.params["style"])
         rows.append(
             {
                 "id": question.id,

@@ -12,18 +12,36 @@ from w2s.records import Question
 from w2s.tasks import splits
 from w2s.tasks.base import SPLITS, Arith, Task, content_hash
 from w2s.tasks.gsm8k import Gsm8k
+from w2s.tasks.math import Math
+from w2s.tasks.olympicarena import OlympicArena
 from w2s.tasks.own_files import OwnFiles
 from w2s.tasks.splits import Overlap
 
-__all__ = ["SPLITS", "Overlap", "Prepared", "Task", "content_hash", "describe", "load", "names", "prepare", "style"]
+__all__ = [
+    "SPLITS",
+    "Overlap",
+    "Prepared",
+    "Task",
+    "content_hash",
+    "describe",
+    "from_hub",
+    "load",
+    "names",
+    "prepare",
+    "style",
+]
 
 _DESCRIPTIONS = {
     "arith": "procedural word problems in GSM8K's format, levels 1-5, unlimited (the default)",
     "gsm8k": "GSM8K from local JSON Lines files, or from the hub (openai/gsm8k)",
+    "math": "MATH and MATH-500, from local files, or from the hub (EleutherAI/hendrycks_math, HuggingFaceH4/MATH-500)",
+    "olympicarena": "OlympicArena, English, without code, from local files, or from the hub (GAIR/OlympicArena)",
     "jsonl": "your own questions, with or without gold",
 }
+_FILES = {"gsm8k": Gsm8k, "jsonl": OwnFiles, "math": Math, "olympicarena": OlympicArena}
 _STYLES: dict[str, Style] = {
-    "arith": "gsm8k", "gsm8k": "gsm8k", "jsonl": "number", "math": "math", "number": "number", "text": "text",
+    "arith": "gsm8k", "gsm8k": "gsm8k", "jsonl": "number", "math": "math", "olympicarena": "olympicarena",
+    "number": "number", "text": "text",
 }  # fmt: skip
 
 
@@ -65,19 +83,26 @@ def load(task: config.ArithTask | config.FilesTask) -> Task:
     """The task a recipe describes. Nothing is read before its questions are asked for."""
     if isinstance(task, config.ArithTask):
         return Arith(task)
-    return Gsm8k(task) if task.name == "gsm8k" else OwnFiles(task)
+    return _FILES[task.name](task)
+
+
+def from_hub(task: config.ArithTask | config.FilesTask) -> list[str]:
+    """The splits that would be fetched from the hub, because the recipe names no file for them."""
+    if isinstance(task, config.ArithTask) or task.name == "jsonl":
+        return []
+    return [split for split in load(task).splits if getattr(task, split) is None]
 
 
 def prepare(task: config.ArithTask | config.FilesTask, limit: int | None = None) -> Prepared:
-    """The questions of all splits, guarded against overlap, then cut to the first `limit` of each.
+    """The questions of all splits that the task has, guarded against overlap, then cut to the first `limit` of each.
 
-    `arith` is disjoint by construction, so its guard refuses.
+    `arith` is disjoint by construction, so its guard refuses. `olympicarena` has no train_1 unless a file is given.
 
     Raises:
         UserError: bad input, splits that share questions where that is refused, or a split with nothing left.
     """
     source = load(task)
-    asked = {split: source.questions(split) for split in SPLITS}
+    asked = {split: source.questions(split) for split in SPLITS if split in source.splits}
     if isinstance(task, config.ArithTask):
         kept, overlap = splits.guard(asked, "refuse")
     else:

@@ -62,5 +62,11 @@ def test_arith_test_split_may_be_drawn_from_validation() -> None:
 
 
 def test_every_name_is_described() -> None:
-    assert tasks.names() == ["arith", "gsm8k", "jsonl"]
+    assert tasks.names() == ["arith", "gsm8k", "math", "olympicarena", "jsonl"]
     assert all(tasks.describe(name) for name in tasks.names())
+
+
+def test_splits_without_file_come_from_the_hub_but_for_tasks_that_are_not_there() -> None:
+    assert tasks.from_hub(config.FilesTask(name="math", test="m.jsonl")) == ["train_1", "train_2"]
+    assert tasks.from_hub(config.FilesTask(name="olympicarena")) == ["train_2", "test"]
+    assert tasks.from_hub(config.FilesTask(name="jsonl")) == tasks.from_hub(config.ArithTask()) == []

@@ -10,7 +10,7 @@ import pytest
 
 from w2s import config, gold, tasks
 from w2s.errors import UserError
-from w2s.tasks import gsm8k
+from w2s.tasks import hub as hub_rows
 
 ROWS = [
     {"question": f"Question number {n}?", "answer": f"So {n}+1 = <<{n}+1={n + 1}>>{n + 1}.\n#### {n + 1}"}
@@ -24,9 +24,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     module = ModuleType("datasets")
     module.load_dataset = lambda name, subset, split: ROWS  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "datasets", module)
-    gsm8k._published.cache_clear()
+    hub_rows.published.cache_clear()
     yield module
-    gsm8k._published.cache_clear()
+    hub_rows.published.cache_clear()
 
 
 def test_a_row_without_id_is_named_by_split_and_line(tmp_path: Path) -> None:

@@ -1,0 +1,10 @@
+"""The work behind the verbs on files: grade, agree, pairs. Files in, a file and a summary out."""
+
+from __future__ import annotations
+
+from w2s.verbs.golds import Join
+from w2s.verbs.grading import Scoring, grade
+from w2s.verbs.selecting import GOLD_NAMES, agree, pairs
+from w2s.verbs.summaries import GradeSummary, SelectionSummary
+
+__all__ = ["GOLD_NAMES", "GradeSummary", "Join", "Scoring", "SelectionSummary", "agree", "grade", "pairs"]

@@ -1,0 +1,264 @@
+"""`w2s grade`: verdicts on a stream of responses."""
+
+from __future__ import annotations
+
+import statistics
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from w2s import answers, files, jsonl, layouts, tasks
+from w2s.answers import Style, Verdict, lm_eval, stated
+from w2s.config import Match
+from w2s.errors import UserError
+from w2s.layouts import Given
+from w2s.metrics import accuracy
+from w2s.tasks.rows import Row
+from w2s.verbs.golds import Golds, Join
+from w2s.verbs.summaries import GradeSummary
+
+Scoring = Literal["w2s", "lm-eval-strict", "lm-eval-flexible"]
+"""Ours, or GSM8K as lm-evaluation-harness scores it."""
+
+CHUNK = 4096
+"""Responses whose answers are read together, so that worker processes are busy."""
+CHUNK_TEXT = 2**23
+"""Characters after which a chunk ends early."""
+_SAMPLES = (1, 5, 10, 50, 100)
+_FILTERS: dict[str, lm_eval.Filter] = {"lm-eval-strict": "strict-match", "lm-eval-flexible": "flexible-extract"}
+
+
+class _Graded(NamedTuple):
+    """For each response of a chunk; `others`: whether it is correct under the other match."""
+
+    predictions: Sequence[str | None]
+    keys: Sequence[str | None]
+    verdicts: Sequence[Verdict]
+    others: Sequence[bool] | None
+
+
+def grade(
+    gold: str | Path,
+    responses: str | Path,
+    out: str | Path | None = None,
+    *,
+    task: str,
+    match: Match = "equivalent",
+    scoring: Scoring = "w2s",
+    layout: layouts.Name = "auto",
+    join: Join = "id",
+    on_progress: jsonl.Progress | None = None,
+) -> GradeSummary:
+    """Grade responses against gold, in one pass; `out` gets the responses with `prediction` and `verdict`.
+
+    Memory: the gold (about 200 bytes a question), 44 bytes a question and 16 bytes a response, never their texts.
+
+    Args:
+        gold: rows of {"id", "answer"}, or another layout that holds gold.
+        responses: rows of {"id", "question", "response"}, or another layout.
+        out: where graded rows go, as rows of the layout w2s.
+        task: the name of a task or answer style.
+        match: how answers are compared.
+        scoring: "w2s", or GSM8K exactly as lm-evaluation-harness scores it (`match` has no part in that).
+        layout: the layout of both files.
+        join: how responses find their gold.
+        on_progress: told (bytes of the responses read, bytes in all).
+
+    Raises:
+        UserError: bad input, or a question that only one of the files has.
+    """
+    style = tasks.style(task)
+    one_standard_input(gold, responses)
+    if scoring != "w2s" and style != "gsm8k":
+        raise UserError(f"{scoring} scores GSM8K only", field="--scoring", mend="give --task gsm8k, or --scoring w2s")
+    golds = Golds(gold, style, layout, join)
+    reader = files.Reader(layout, question_needed=join == "question" or style == "olympicarena")
+    tally = _Tally(golds, reader, join)
+    stream = files.responses(responses, reader, on_progress)
+
+    def rows() -> Iterator[Mapping[str, Any]]:
+        for chunk in _chunks(stream):
+            entered = [tally.enter(row, given) for row, given in chunk]
+            right = [number for number, _, _ in entered]
+            graded = _graded([given for _, given in chunk], golds, right, style, match, scoring)
+            tally.count(entered, graded)
+            if out is None:
+                continue
+            for (row, given), (_, _, sample), prediction, verdict in zip(
+                chunk, entered, graded.predictions, graded.verdicts, strict=True
+            ):
+                yield {
+                    **layouts.shown(reader.layout, row, given, sample),
+                    "prediction": prediction,
+                    "verdict": verdict,
+                }
+        golds.check_all_used(tally.used, responses)
+
+    if out is None:
+        for _ in rows():
+            pass
+    else:
+        jsonl.write(out, rows())
+    return tally.summary(match, scoring)
+
+
+def _chunks(stream: Iterable[tuple[Row, Given]]) -> Iterator[list[tuple[Row, Given]]]:
+    chunk: list[tuple[Row, Given]] = []
+    text = 0
+    for row, given in stream:
+        chunk.append((row, given))
+        text += len(given.response)
+        if len(chunk) >= CHUNK or text >= CHUNK_TEXT:
+            yield chunk
+            chunk, text = [], 0
+    if chunk:
+        yield chunk
+
+
+def one_standard_input(*inputs: str | Path | None) -> None:
+    """Raise UserError if two inputs are "-"."""
+    if [str(path) for path in inputs].count("-") > 1:
+        raise UserError("standard input can be read once only", field="-", mend="give one of the inputs as a file")
+
+
+def keys(predictions: Sequence[str | None], match: Match) -> list[str | None]:
+    """The key of each prediction; equal ones are read once."""
+    different = list(dict.fromkeys(predictions))
+    table = dict(zip(different, answers.keys(different, match), strict=True))
+    return [table[prediction] for prediction in predictions]
+
+
+def _graded(
+    given: Sequence[Given], golds: Golds, right: Sequence[int], style: Style, match: Match, scoring: Scoring
+) -> _Graded:
+    if scoring != "w2s":
+        read = [lm_eval.extract(each.response, _FILTERS[scoring]) for each in given]
+        verdicts = [_lm_eval_verdict(found, golds.answer(gold)) for found, gold in zip(read, right, strict=True)]
+        return _Graded(read, read, verdicts, None)
+    predictions, strict = (
+        [stated.read(each.response, each.question, style, flexible) for each in given] for flexible in (True, False)
+    )
+    if match == "string":
+        others = [verdict == "correct" for verdict in golds.grade(right, predictions, "equivalent")]
+        predictions = strict
+    else:
+        others = [_equal_strings(found, golds.answer(gold)) for found, gold in zip(strict, right, strict=True)]
+    return _Graded(predictions, keys(predictions, match), golds.grade(right, predictions, match), others)
+
+
+def _equal_strings(prediction: str | None, right: str) -> bool:
+    """Whether the released code would compare the two as equal; gold that it cannot read equals nothing."""
+    return prediction is not None and (found := _string_key(prediction)) is not None and found == _string_key(right)
+
+
+@lru_cache(maxsize=2**16)  # the released normal form takes 50 us, and many responses share few answers
+def _string_key(answer: str) -> str | None:
+    return answers.key(answer, "string")
+
+
+def _lm_eval_verdict(prediction: str | None, right: str) -> Verdict:
+    if prediction is None:
+        return "no_answer"
+    return "correct" if lm_eval.correct(prediction, right) else "wrong"
+
+
+class _Tally:
+    """What the summary needs, in a few numbers a question and a response."""
+
+    def __init__(self, golds: Golds, reader: files.Reader, join: Join) -> None:
+        self._golds = golds
+        self._reader = reader
+        self._join = join
+        self._ledger = files.Ledger(reader)
+        self._ledger.reserve(len(golds) if join == "id" else 0)
+        self._ids: dict[str, int] = {}  # where gold is joined by question: several ids may share one
+        self._gold_of = array("I")
+        self._used = bytearray(len(golds) if join == "question" else 0)
+        self._verdicts: Counter[str] = Counter()
+        self._correct = array("I")
+        self._differ: int | None = 0
+        self._questions, self._samples, self._keys = array("I"), array("Q"), array("q")
+
+    @property
+    def used(self) -> Sequence[int]:
+        """Whether each gold, by number, has been asked for."""
+        return self._ledger.counts if self._join == "id" else self._used
+
+    def enter(self, row: Row, given: Given) -> tuple[int, int, int]:
+        """The numbers of a response's gold, question and sample. Raises UserError as `Golds.find`, `Ledger.enter`."""
+        gold = question = self._golds.find(given, row)
+        if self._join == "question":
+            question = self._ids.setdefault(str(given.id), len(self._ids))
+            if question == len(self._gold_of):
+                self._gold_of.append(gold)
+            self._used[gold] = 1
+        return gold, question, self._ledger.enter(question, row, given, several=True)
+
+    def count(self, entered: Sequence[tuple[int, int, int]], graded: _Graded) -> None:
+        """Count a chunk."""
+        self._verdicts.update(graded.verdicts)
+        if graded.others is None or self._differ is None:
+            self._differ = None
+        else:
+            self._differ += sum(
+                (one == "correct") != other for one, other in zip(graded.verdicts, graded.others, strict=True)
+            )
+        self._correct.frombytes(bytes((len(self._ledger.counts) - len(self._correct)) * self._correct.itemsize))
+        for (_, question, sample), key, verdict in zip(entered, graded.keys, graded.verdicts, strict=True):
+            self._correct[question] += verdict == "correct"
+            self._questions.append(question)
+            self._samples.append(sample)
+            self._keys.append(0 if key is None else hash(key) or 1)
+
+    def summary(self, match: Match, scoring: Scoring) -> GradeSummary:
+        """The figures over all that has been counted."""
+        n, correct = self._verdicts.total(), self._verdicts["correct"]
+        counts, questions = self._ledger.counts, len(self._ledger.counts)
+        least = min(counts)
+        ks = sorted({k for k in _SAMPLES if k < least} | {least}) if least > 1 else []
+        shares = Counter(zip(counts, self._correct, strict=True))  # the same few numbers, many times
+        return GradeSummary(
+            accuracy=correct / n,
+            ci95=accuracy.wilson(round(correct / n * questions), questions),
+            correct=correct,
+            n=n,
+            no_answer=self._verdicts["no_answer"],
+            undecided=self._verdicts["undecided"],
+            questions=questions,
+            pass_at={
+                k: sum(accuracy.pass_at_k(of, c, k) * times for (of, c), times in shares.items()) / questions
+                for k in ks
+            },
+            maj_at=self._majorities([k for k in ks if k > 1], match) if scoring == "w2s" else {},
+            match=match,
+            match_differs=self._differ,
+            scoring=scoring,
+            notes=self._reader.notes(),
+        )
+
+    def _majorities(self, ks: Sequence[int], match: Match) -> dict[int, float]:
+        """maj@k by k: keys are compared by their hashes, of 64 bits."""
+        if not ks:
+            return {}
+        of, samples = np.asarray(self._questions), np.asarray(self._samples)
+        order = np.lexsort((samples, of))
+        keys, ends = np.asarray(self._keys)[order], np.cumsum(np.asarray(self._ledger.counts))
+        found: dict[int, list[float]] = {k: [] for k in ks}
+        right: dict[str, str] = {}
+        for question, end in enumerate(ends.tolist()):
+            answer = self._golds.answer(self._gold_of[question] if self._gold_of else question)
+            if answer not in right:
+                right[answer] = _name(hash(answers.key(answer, match) or "")) or ""
+            given = [_name(key) for key in keys[end - self._ledger.counts[question] : end].tolist()]
+            for k in ks:
+                found[k].append(accuracy.maj_at_k(given, right[answer], k))
+        return {k: statistics.fmean(values) for k, values in found.items()}
+
+
+def _name(key: int) -> str | None:
+    return str(key) if key else None
