@@ -1,59 +1,157 @@
-"""Tokens a second of `w2s.engines.transformers` and of plain `generate`: same model, prompts, rows a batch, process.
+"""Tokens a second of our transformers engine, of plain `generate`, and of vLLM: same model, prompts, limits, machine.
 
-    python benchmarks/sampling.py [--model src/w2s/assets/tiny-strong] [--dtype float32] [--rows 300]
+    python benchmarks/sampling.py [--model src/w2s/assets/tiny-strong] [--dtype float32] [--rows 1000]
+    make .venv-vllm/.installed && python benchmarks/sampling.py --vllm .venv-vllm/bin/python
 
-Cases: n=10 samples a question at T=1, and one greedy answer after 4 demonstrations. `generate` gets prompts sorted by
-length in batches of as many rows, its best case. Tokens are counted up to each text's end, so what `generate` spends on
-rows that have ended is its loss, as in a real run.
+Cases: n=10 samples a question at T=1, and one greedy answer after 4 demonstrations. Each contender has a process of
+its own, one after the other; loading and a first small batch are left out of its time. `generate` gets prompts sorted
+by length in batches of as many rows as ours, its best case. vLLM is called the plain way, `LLM.generate` with n=10,
+prefix caching and compiled graphs, without the seeds and the isolation that our vLLM engine adds. Tokens are counted up
+to each text's end, so what `generate` spends on rows that have ended is its loss, as in a real run.
+
+The roofline is what this machine's matrix products would allow: tokens a second = measured FLOP/s (a product of the
+batch's rows with the model's widest layer) / (2 x parameters), nothing else counted: no prompt, no attention, no
+drawing of tokens. In brackets what memory would allow: bytes a second (measured) x rows / (bytes of the weights).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
-
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-from w2s import engines, prompting
-from w2s.config import Runtime
-from w2s.engines import transformers as ours
-from w2s.engines.base import Decoding, Engine, Request
-from w2s.records import Response
-from w2s.tasks import arith
+from typing import Any
 
 SHIPPED = Path(__file__).parent.parent / "src" / "w2s" / "assets" / "tiny-strong"
+ROWS = 1024
+"""Rows a batch: `w2s.engines.transformers.MAX_ROWS`."""
+WARM_UP = 2  # prompts
 
 
-def run_ours(engine: Engine, requests: Sequence[Request], decoding: Decoding) -> int:
-    """Tokens generated."""
-    return sum(c.tokens for batch in engine.plan(requests, decoding) for c in engine.run(batch, decoding))
+def ours(work: dict[str, Any]) -> tuple[int, float]:
+    """Our engine."""
+    from w2s import engines
+    from w2s.config import Runtime
+    from w2s.engines.base import Decoding, Request
+
+    engine = engines.load("transformers", work["model"], dtype=work["dtype"], runtime=Runtime(device=work["device"]))
+    decoding = Decoding(work["limit"], temperature=1.0 if work["n"] > 1 else 0.0, stop=tuple(work["stop"]))
+
+    def run(prompts: list[str]) -> int:
+        requests = [Request(str(i), k, text) for i, text in enumerate(prompts) for k in range(work["n"])]
+        return sum(c.tokens for batch in engine.plan(requests, decoding) for c in engine.run(batch, decoding))
+
+    run(work["prompts"][:WARM_UP])
+    began = time.perf_counter()
+    return run(work["prompts"]), time.perf_counter() - began
 
 
-def run_generate(model, tokenizer, prompts: Sequence[str], n: int, decoding: Decoding) -> int:
-    """Tokens up to each row's first end-of-text token; stop strings as `generate` offers them."""
-    sampling = {"do_sample": True, "temperature": decoding.temperature, "top_k": 0} if n > 1 else {"do_sample": False}
-    prompts = sorted(prompts, key=lambda prompt: -len(tokenizer(prompt).input_ids))
-    size, tokens = ours.MAX_ROWS // n, 0
-    for start in range(0, len(prompts), size):
-        batch = tokenizer(prompts[start : start + size], return_tensors="pt", padding=True).to(model.device)
-        with torch.inference_mode():
-            out = model.generate(
-                input_ids=batch.input_ids,
-                attention_mask=batch.attention_mask,
-                max_new_tokens=decoding.max_new_tokens,
-                num_return_sequences=n,
-                pad_token_id=tokenizer.eos_token_id,
-                stop_strings=list(decoding.stop),
-                tokenizer=tokenizer,
-                **sampling,
-            )
-        new = out[:, batch.input_ids.shape[1] :]
-        running = (new == tokenizer.eos_token_id).cumsum(1) == 0
-        tokens += int(running.sum() + (~running).any(1).sum())
-    return tokens
+def generate(work: dict[str, Any]) -> tuple[int, float]:
+    """Plain `generate`."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(work["model"], padding_side="left")
+    tokenizer.pad_token = tokenizer.eos_token
+    model = AutoModelForCausalLM.from_pretrained(work["model"], dtype=getattr(torch, work["dtype"])).eval()
+    model.to("cuda" if work["device"] != "cpu" and torch.cuda.is_available() else "cpu")
+    n = work["n"]
+    sampling = {"do_sample": True, "temperature": 1.0, "top_k": 0} if n > 1 else {"do_sample": False}
+
+    def run(prompts: list[str]) -> int:
+        prompts = sorted(prompts, key=lambda prompt: -len(tokenizer(prompt).input_ids))
+        size, tokens = ROWS // n, 0
+        for start in range(0, len(prompts), size):
+            batch = tokenizer(prompts[start : start + size], return_tensors="pt", padding=True).to(model.device)
+            with torch.inference_mode():
+                out = model.generate(
+                    input_ids=batch.input_ids,
+                    attention_mask=batch.attention_mask,
+                    max_new_tokens=work["limit"],
+                    num_return_sequences=n,
+                    pad_token_id=tokenizer.eos_token_id,
+                    stop_strings=work["stop"],
+                    tokenizer=tokenizer,
+                    **sampling,
+                )
+            new = out[:, batch.input_ids.shape[1] :]
+            running = (new == tokenizer.eos_token_id).cumsum(1) == 0
+            tokens += int(running.sum() + (~running).any(1).sum())
+        return tokens
+
+    run(work["prompts"][:WARM_UP])
+    began = time.perf_counter()
+    return run(work["prompts"]), time.perf_counter() - began
+
+
+def vllm(work: dict[str, Any]) -> tuple[int, float]:
+    """Plain vLLM."""
+    from vllm import LLM, SamplingParams
+
+    longest = {"max_model_len": work["context"]}
+    llm = LLM(work["model"], dtype=work["dtype"], enable_prefix_caching=True, disable_log_stats=True, **longest)
+    parameters = SamplingParams(
+        n=work["n"], temperature=1.0 if work["n"] > 1 else 0.0, max_tokens=work["limit"], stop=work["stop"]
+    )
+
+    def run(prompts: list[str]) -> int:
+        done = llm.generate(prompts, parameters, use_tqdm=False)
+        return sum(len(text.token_ids) for request in done for text in request.outputs)
+
+    run(work["prompts"][:WARM_UP])
+    began = time.perf_counter()
+    return run(work["prompts"]), time.perf_counter() - began
+
+
+def roofline(work: dict[str, Any]) -> tuple[int, float]:
+    """(tokens a second that matrix products allow, that memory allows); see the module's text."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    dtype = getattr(torch, work["dtype"])
+    model = AutoModelForCausalLM.from_pretrained(work["model"], dtype=dtype)
+    device = "cuda" if work["device"] != "cpu" and torch.cuda.is_available() else "cpu"
+    parameters = sum(p.numel() for p in model.parameters())
+    width, wide = model.config.hidden_size, model.config.intermediate_size
+    left, right = (
+        torch.randn(ROWS, width, dtype=dtype, device=device),
+        torch.randn(width, wide, dtype=dtype, device=device),
+    )
+    block = torch.empty(2**28, dtype=torch.uint8, device=device)
+
+    def best(call: Any, times: int) -> float:
+        seconds = []
+        for _ in range(times):
+            began = time.perf_counter()
+            call()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - began)
+        return min(seconds)
+
+    flops = 2 * ROWS * width * wide * 20 / best(lambda: [left @ right for _ in range(20)], 20)
+    copied = 2 * block.numel() / best(block.clone, 5)
+    return int(flops / (2 * parameters)), copied * ROWS / (parameters * dtype.itemsize)
+
+
+ROLES = {"ours": ours, "generate": generate, "vllm": vllm, "roofline": roofline}
+
+
+def race(role: str, work: dict[str, Any], python: str = sys.executable) -> tuple[float, float]:
+    """What a contender measured, in a process of its own."""
+    quiet = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+    binding = {"VLLM_CPU_KVCACHE_SPACE": "4", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    done = subprocess.run(
+        [python, __file__, "--role", role], input=json.dumps(work), capture_output=True, text=True,
+        env={**quiet, **binding, **os.environ},
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{role} failed:\n{done.stderr[-3000:]}")
+    first, second = json.loads(done.stdout.splitlines()[-1])
+    return first, second
 
 
 def main() -> None:
@@ -62,32 +160,43 @@ def main() -> None:
     parser.add_argument("--model", default=str(SHIPPED))
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--rows", type=int, default=300, help="texts a case")
+    parser.add_argument("--rows", type=int, default=1000, help="texts a case")
     parser.add_argument("--max-new-tokens", type=int, default=80)
+    parser.add_argument("--vllm", help="a Python with vLLM; without it vLLM does not take part")
+    parser.add_argument("--role", choices=ROLES, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.role:
+        print(json.dumps(ROLES[options.role](json.load(sys.stdin))))
+        return
 
-    engine = engines.load("transformers", options.model, dtype=options.dtype, runtime=Runtime(device=options.device))
-    tokenizer = AutoTokenizer.from_pretrained(options.model, padding_side="left")
-    tokenizer.pad_token = tokenizer.eos_token
-    peer = AutoModelForCausalLM.from_pretrained(options.model, dtype=getattr(torch, options.dtype)).eval()
-    peer.to("cuda" if options.device != "cpu" and torch.cuda.is_available() else "cpu")
+    from w2s import prompting
+    from w2s.records import Response
+    from w2s.tasks import arith
+
+    context = json.loads((Path(options.model) / "config.json").read_text())["max_position_embeddings"]
     questions = [problem.question for problem in arith.generate("test", options.rows, 0)]
     shots = [Response(p.id, p.question, p.solution) for p in arith.generate("train_1", 4, 0)]
-
-    print(f"{options.model}, {options.dtype}, {peer.device}, {torch.get_num_threads()} threads")
-    print(f"{'case':<16}{'ours tok/s':>12}{'generate':>12}{'ratio':>8}{'tokens':>16}")
+    peers = ["generate", *(["vllm"] if options.vllm else [])]
+    print(f"{options.model}, {options.dtype}, {os.cpu_count()} cores; tokens a second, ratio of ours to each")
+    print(
+        f"{'case':<16}{'texts':>7}{'ours':>10}"
+        + "".join(f"{peer:>10}{'':>8}" for peer in peers)
+        + "   roofline (memory)"
+    )
     for case, n, demonstrations in (("n=10, T=1", 10, []), ("4-shot, greedy", 1, shots)):
         prompts = [prompting.prompt(question, demonstrations) for question in questions[: options.rows // n]]
-        requests = [Request(str(i), sample, text) for i, text in enumerate(prompts) for sample in range(n)]
-        decoding = Decoding(options.max_new_tokens, temperature=1.0 if n > 1 else 0.0)
-        run_ours(engine, requests[: 2 * n], decoding)  # both once, to warm up
-        run_generate(peer, tokenizer, prompts[:2], n, decoding)
-        started = time.perf_counter()
-        tokens = run_ours(engine, requests, decoding)
-        between = time.perf_counter()
-        peer_tokens = run_generate(peer, tokenizer, prompts, n, decoding)
-        speed, peer_speed = tokens / (between - started), peer_tokens / (time.perf_counter() - between)
-        print(f"{case:<16}{speed:>12,.0f}{peer_speed:>12,.0f}{speed / peer_speed:>8.1f}{tokens:>8}{peer_tokens:>8}")
+        work = {
+            "model": options.model, "dtype": options.dtype, "device": options.device, "n": n, "prompts": prompts,
+            "limit": options.max_new_tokens, "stop": list(prompting.stop(bool(demonstrations))), "context": context,
+        }  # fmt: skip
+        tokens, seconds = race("ours", work)
+        line = f"{case:<16}{len(prompts) * n:>7}{tokens / seconds:>10,.0f}"
+        for peer in peers:
+            made, took = race(peer, work, options.vllm if peer == "vllm" else sys.executable)
+            line += f"{made / took:>10,.0f}{f'{tokens / seconds * took / made:.1f}x':>8}"
+        products, memory = race("roofline", work)
+        share = tokens / seconds / products
+        print(f"{line}   {products:,.0f} ({memory:,.0f}): {share:.0%} of it", flush=True)
 
 
 if __name__ == "__main__":

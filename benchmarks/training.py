@@ -2,10 +2,14 @@
 
 Each call loads the model, tokenises, trains and saves; imports are outside. Tokens are those of prompt, completion
 and EOS, without padding, so a call gains nothing from its padding. TRL runs with its defaults (bfloat16, gradient
-checkpointing), and in float32 without checkpointing; each is compared with our call in the same number format.
-Every call runs once untimed on a few examples; then they alternate, and medians are compared. Run:
+checkpointing), and in float32 without checkpointing; each is compared with our call in the same number format. Learning
+rate, schedule, batch size and epochs are the same. Every call runs once untimed on a few examples; then they alternate,
+and medians are compared: by the clock, and by the processors' time, which other work on the machine disturbs less.
 
-    python benchmarks/training.py [--model FOLDER] [--loss sft|dpo] [--examples 300] [--repeats 3] [--threads N]
+Loss curves are compared as means over ten steps (TRL's interval); orders differ, so the noise is shown as the
+difference between two seeds of ours. Run:
+
+    python benchmarks/training.py [--model FOLDER] [--loss sft dpo] [--examples 300] [--repeats 3] [--threads N]
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["TQDM_DISABLE"] = "1"
 
@@ -32,6 +36,9 @@ from w2s.records import Example, Preference
 from w2s.training import preference, sft
 
 ROOT = Path(__file__).resolve().parents[1]
+INTERVAL = 10
+"""Steps of one point of a loss curve (TRL's default)."""
+Curve = list[float]
 
 
 def data(count: int) -> list[Preference]:
@@ -50,22 +57,34 @@ def data(count: int) -> list[Preference]:
 
 
 def ours(
-    model: Path, pairs: list[Preference], out: Path, loss: str, settings: config.Preference, dtype: config.Dtype
-) -> int:
-    """Our call; returns the number of tokens trained on."""
+    model: Path,
+    pairs: list[Preference],
+    out: Path,
+    loss: str,
+    settings: config.Preference,
+    dtype: config.Dtype,
+    seed: int = 0,
+) -> tuple[Curve, int]:
+    """Our call; returns its loss curve and the number of tokens trained on."""
+    runtime = config.Runtime(device="cpu")
     if loss == "dpo":
-        return preference.train(model, pairs, out, settings, "dpo", seed=0, dtype=dtype).tokens
-    examples = [Example(pair.id, pair.prompt, pair.chosen) for pair in pairs]
-    return sft.train(model, examples, out, settings, seed=0, dtype=dtype).tokens
+        result = preference.train(model, pairs, out, settings, "dpo", seed=seed, dtype=dtype, runtime=runtime)
+    else:
+        examples = [Example(pair.id, pair.prompt, pair.chosen) for pair in pairs]
+        result = sft.train(model, examples, out, settings, seed=seed, dtype=dtype, runtime=runtime)
+    steps = result.curve[: len(result.curve) // INTERVAL * INTERVAL]
+    return [fmean(steps[begin : begin + INTERVAL]) for begin in range(0, len(steps), INTERVAL)], result.tokens
 
 
 def trl(
     model: Path, pairs: list[Preference], out: Path, loss: str, settings: config.Preference, **options: bool
-) -> None:
-    """TRL's trainer as its documentation calls it; `options` replace its defaults."""
+) -> tuple[Curve, int]:
+    """TRL's trainer as its documentation calls it; `options` replace its defaults. Returns its loss curve."""
     arguments = {
         "output_dir": str(out),
         "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.schedule,
+        "warmup_steps": settings.warmup_ratio,
         "num_train_epochs": settings.epochs,
         "per_device_train_batch_size": settings.batch_size,
         "use_cpu": True,
@@ -81,43 +100,70 @@ def trl(
         trainer = SFTTrainer(str(model), args=SFTConfig(**arguments), train_dataset=Dataset.from_dict(columns))
     trainer.train()
     trainer.save_model(str(out))
+    return [log["loss"] for log in trainer.state.log_history if "loss" in log], 0
+
+
+PLAIN = {"bf16": False, "gradient_checkpointing": False}
+CALLS: dict[str, Callable[..., tuple[Curve, int]]] = {
+    "w2s, float32": lambda *arguments: ours(*arguments, "float32"),
+    "w2s, bfloat16": lambda *arguments: ours(*arguments, "bfloat16"),
+    "TRL, float32, no checkpointing": lambda *arguments: trl(*arguments, **PLAIN),
+    "TRL, its defaults": trl,
+}
+RIVALS = (("w2s, bfloat16", "TRL, its defaults"), ("w2s, float32", "TRL, float32, no checkpointing"))
+
+
+def compare(loss: str, model: Path, pairs: list[Preference], settings: config.Preference, repeats: int) -> None:
+    """Print tokens a second of each call, the ratios, and how far the loss curves are apart."""
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in CALLS}
+    curves: dict[str, Curve] = {}
+    tokens = 0
+
+    def call(function: Callable[..., tuple[Curve, int]], some: list[Preference], *more: object) -> tuple[Curve, int]:
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            return function(model, some, Path(folder), loss, settings, *more)
+
+    for repeat in range(repeats + 1):
+        for name, function in CALLS.items():
+            began = time.perf_counter(), time.process_time()
+            curves[name], counted = call(function, pairs if repeat else pairs[:20])
+            tokens = counted or tokens
+            if repeat:
+                seconds[name].append((time.perf_counter() - began[0], time.process_time() - began[1]))
+    clock, processor = ({name: median(t[i] for t in times) for name, times in seconds.items()} for i in (0, 1))
+    print(f"\n{loss}: {len(pairs)} examples, {tokens} tokens")
+    for name in CALLS:
+        print(f"  {name:32} {tokens / clock[name]:8.0f} tokens/s {tokens / processor[name]:8.0f} tokens/processor s")
+    for own, peer in RIVALS:
+        print(
+            f"  {own} / {peer}: {clock[peer] / clock[own]:.2f}x (processors: {processor[peer] / processor[own]:.2f}x)"
+        )
+    other, _ = call(ours, pairs, "float32", 1)
+    for title, own, peer in (
+        *((f"{own} - {peer}", curves[own], curves[peer]) for own, peer in RIVALS),
+        ("noise: our seeds 0 - 1, float32", curves["w2s, float32"], other),
+    ):
+        gaps = [a - b for a, b in zip(own, peer, strict=False)]
+        print(f"  loss, {title}: first {gaps[0]:+.4f}, last {gaps[-1]:+.4f}, mean {fmean(gaps):+.4f}")
+    print(f"  loss, w2s float32: first {curves['w2s, float32'][0]:.4f}, last {curves['w2s, float32'][-1]:.4f}")
 
 
 def main() -> None:
-    """Print tokens a second of each call, and the ratios."""
+    """Both losses, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT / "src/w2s/assets/tiny-strong")
-    parser.add_argument("--loss", choices=("sft", "dpo"), default="sft")
+    parser.add_argument("--loss", nargs="+", choices=("sft", "dpo"), default=("sft", "dpo"))
     parser.add_argument("--examples", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     disable_progress_bars()
-    pairs, settings = data(options.examples), config.Preference(epochs=2)
-    plain = {"bf16": False, "gradient_checkpointing": False}
-    calls: dict[str, Callable[..., int | None]] = {
-        "w2s, float32": lambda *arguments: ours(*arguments, "float32"),
-        "w2s, bfloat16": lambda *arguments: ours(*arguments, "bfloat16"),
-        "TRL, float32, no checkpointing": lambda *arguments: trl(*arguments, **plain),
-        "TRL, its defaults": trl,
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    tokens = 0
-    for repeat in range(options.repeats + 1):
-        for name, call in calls.items():
-            with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-                began = time.perf_counter()
-                tokens = (
-                    call(options.model, pairs if repeat else pairs[:20], Path(folder), options.loss, settings) or tokens
-                )
-                if repeat:
-                    seconds[name].append(time.perf_counter() - began)
-    print(f"{options.loss}, {options.examples} examples, {tokens} tokens, {options.threads} threads, {options.model}")
-    for name, times in seconds.items():
-        print(f"{name:32} {tokens / median(times):9.0f} tokens/s")
-    for own, peer in (("w2s, float32", "TRL, float32, no checkpointing"), ("w2s, bfloat16", "TRL, its defaults")):
-        print(f"{own} / {peer}: {median(seconds[peer]) / median(seconds[own]):.2f}")
+    load = f"{os.getloadavg()[0]:.1f} processes were running"
+    print(f"{options.model}, {options.threads} threads, {os.cpu_count()} processors ({load})")
+    for loss in options.loss:
+        settings = config.Preference(epochs=2, learning_rate=1e-4 if loss == "sft" else 2e-5)
+        compare(loss, options.model, data(options.examples), settings, options.repeats)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def plan(
     planned = runner.plan(steps, folder, {name: rate.tokens_per_second for name, rate in rates.items()})
     found = budget.budget(planned, steps, loaded.recipe, rates, counts, devices or loaded.runtime.tensor_parallel)
     if as_json:
-        typer.echo(json.dumps(budget.as_dict(planned, found), indent=1))
+        typer.echo(json.dumps(budget.as_dict(planned, found), indent=1, default=lambda value: value.model_dump()))
     else:
         console.print_plan(planned, found)
 
@@ -208,8 +208,11 @@ def agree(
     join: Join = "id",
     only_shared: Annotated[bool, typer.Option("--only-shared", help="Leave out ids that only one file has.")] = False,
     nothing_agrees: Annotated[
-        bool, typer.Option("--nothing-agrees", help="Two texts without an answer agree (the paper's released sets).")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--nothing-agrees/--no-nothing-agrees", help="Two texts without an answer agree (default: with string)."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Keep the questions on which two models agree (Stage I)."""

@@ -13,12 +13,15 @@ from pathlib import Path
 from w2s import presets
 from w2s.errors import UserError
 
-BASE = ("pydantic", "pyyaml", "typer", "rich", "jinja2", "numpy")
+BASE = ("pydantic", "pyyaml", "typer", "rich", "jinja2", "mpmath", "numpy")
 EXTRAS = {
-    "train": ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "safetensors"),
+    "train": ("torch", "transformers", "peft", "safetensors"),
     "report": ("matplotlib",),
     "math": ("math-verify",),
     "hub": ("datasets",),
+    "openai": ("openai",),
+    "vllm": ("vllm",),
+    "ray": ("ray",),
 }
 CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
 

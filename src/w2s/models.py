@@ -57,6 +57,35 @@ def resolve(reference: str | Path, offline: bool = False) -> ResolvedModel:
     return _hub(name, revision or None, offline)
 
 
+def folder(reference: str | Path, offline: bool = False) -> Path:
+    """The folder of a model that can be trained; one of the hub is fetched whole first.
+
+    Raises:
+        UserError: as `resolve`; or the model has no folder at all, being on a server or a script.
+    """
+    found = resolve(reference, offline)
+    if found.path_or_id.startswith(("openai:", "scripted:")):
+        raise UserError(
+            f"{found.path_or_id!r} has no weights here", field="model", expected="a model that can be trained"
+        )
+    if found.revision is None:
+        return Path(found.path_or_id)
+    import huggingface_hub
+
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(
+                found.path_or_id, revision=found.revision, local_files_only=offline, allow_patterns=list(_IDENTITY)
+            )
+        )
+    except Exception as error:  # the transport errors of the hub's client have no stable base class
+        raise UserError(
+            f"the hub could not give {found.path_or_id} ({type(error).__name__})",
+            field="model",
+            mend=f"fetch it by hand: hf download {found.path_or_id} --local-dir FOLDER, and give FOLDER",
+        ) from error
+
+
 def shipped() -> list[str]:
     """References of the models in the package."""
     return sorted(f"w2s:{folder.parent.name}" for folder in ASSETS.glob("*/config.json"))

@@ -73,7 +73,7 @@ def _generate(run: Run, reference: str, questions: Sequence[Question]) -> tuple[
 def _train(run: Run, reference: str, examples: Sequence[Example], training: Training) -> float:
     from w2s.training import sft
 
-    base = Path(models.resolve(reference, offline=run.runtime.offline).path_or_id)
+    base = models.folder(reference, offline=run.runtime.offline)
     with tempfile.TemporaryDirectory() as folder:
         result = sft.train(
             base,

@@ -1,4 +1,4 @@
-"""The recipe on a Ray cluster of three nodes, one of which is lost in the middle, against the same recipe without Ray."""
+"""The recipe on a Ray cluster of three nodes, one of them lost in the middle, against the same without Ray."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytest.importorskip("ray", reason="Ray is not installed")
 
 pytestmark = pytest.mark.timeout(1200)
 
-OVERRIDES = ("task.train_2=110", "sampling.n=10", "baselines=[full_weak_ft]", "runtime.threads=1", "runtime.device=cpu")
+OVERRIDES = ("task.train_2=110", "sampling.n=10", "baselines=[]", "runtime.threads=1", "runtime.device=cpu")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -25,7 +25,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def fingerprints(folder: Path) -> dict[str, str]:
-    return {path.stem: json.loads(path.read_text())["fingerprint"] for path in (folder / "records").iterdir()}
+    """Of every step but the one that writes recipe.yaml, which says where the run happened."""
+    records = [path for path in (folder / "records").iterdir() if path.stem != "recipe"]
+    return {path.stem: json.loads(path.read_text())["fingerprint"] for path in records}
 
 
 def test_a_cluster_gives_the_same_files_though_a_node_is_lost(w2s: Any, small: tuple[str, ...], tmp_path: Path) -> None:

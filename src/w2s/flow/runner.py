@@ -267,6 +267,7 @@ def _make(
         results=results,
         output=output,
         scratch=scratch,
+        cache=store.folder / ".cache",
         runtime=runtime,
         progress=lambda done, total, tokens=0: observer.progress(step, done, total, tokens),
         given=step.given,
@@ -307,6 +308,6 @@ def _make(
 
 def _provenance() -> dict[str, str]:
     """Versions of what is loaded; it is told, never part of the identity."""
-    names: tuple[str, ...] = ("torch", "transformers", "trl", "peft")
+    names: tuple[str, ...] = ("torch", "transformers", "peft")
     loaded = {name: metadata.version(name) for name in names if name in sys.modules}
     return {"w2s": w2s.__version__, **loaded, "python": platform.python_version(), "host": socket.gethostname()}

@@ -27,6 +27,7 @@ class Context:
     `inputs` are the finished outputs of the steps it needs (those that have one) and `results` their results,
     by role. `output` does not exist yet: the function writes a file or a folder there, the runner moves it to
     its place. `scratch` is a folder that survives a kill and belongs to this fingerprint: partial work goes there.
+    `cache` belongs to the run: what other steps may use again, each file named by all that decides its content.
     """
 
     params: Mapping[str, Any]
@@ -37,6 +38,7 @@ class Context:
     runtime: Runtime
     progress: Progress
     given: Mapping[str, Any] = field(default_factory=dict)
+    cache: Path | None = None
 
 
 @dataclass(frozen=True)

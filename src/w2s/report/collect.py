@@ -49,7 +49,7 @@ COMPARISONS = (
 )
 """Pairs of models that are tested against each other on the same questions."""
 
-PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "math-verify", "numpy")
+PACKAGES = ("torch", "transformers", "peft", "vllm", "ray", "math-verify", "numpy")
 
 SELECTIONS = tuple(
     f"{mark}{step}" for mark in ("", "control_") for step in ("stage1_iter1", "stage1_iter2", "stage2_pairs")

@@ -35,6 +35,13 @@ class Graph:
         """
         self.recipe, self.runtime, self.planning = run.recipe, run.runtime, planning
         self.steps: list[Step] = []
+        if self.recipe.engine == "openai":
+            raise UserError(
+                "a recipe trains its models, and a server serves what it was started with",
+                field="engine",
+                expected="transformers or vllm",
+                mend="use a server with: w2s sample --engine openai",
+            )
         self.prepared = tasks.prepare(self.recipe.task, self.recipe.limit)
         self.style = tasks.load(self.recipe.task).style
         self.identity = {ref: self._identity(ref) for ref in dict.fromkeys((self.recipe.weak, self.recipe.strong))}
@@ -124,6 +131,7 @@ class Graph:
                 output=f"models/{name}",
                 expected_tokens=int(training.epochs * self._tokens(self._most_examples(data, source))),
                 kind="train",
+                version=2,
                 work=Work(model=self._role(base), lora=training.lora),
             )
         )
@@ -150,6 +158,7 @@ class Graph:
                     * self._tokens(len(self.prepared.questions["train_2"]))
                 ),
                 kind="train",
+                version=2,
                 work=Work(model=self._role(policy), lora=config.lora),
             )
         )

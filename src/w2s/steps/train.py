@@ -55,6 +55,7 @@ def prefer(context: Context) -> dict[str, Any]:
         seed=params["seed"],
         dtype=params["dtype"],
         runtime=context.runtime,
+        reference_cache=context.cache,
     )
     return asdict(result)
 
@@ -62,4 +63,4 @@ def prefer(context: Context) -> dict[str, Any]:
 def _start(context: Context) -> Path:
     if "model" in context.inputs:
         return context.inputs["model"]
-    return Path(models.resolve(context.given["model"], offline=context.runtime.offline).path_or_id)
+    return models.folder(context.given["model"], offline=context.runtime.offline)

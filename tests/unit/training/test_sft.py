@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
-from w2s.config import Lora, Training
+from w2s.config import Lora, Runtime, Training
 from w2s.errors import UserError
 from w2s.records import Example
 from w2s.training import sft
@@ -21,7 +22,7 @@ CONFIG = Training(learning_rate=1e-2, epochs=2, batch_size=4, warmup_ratio=0.0, 
 
 
 def fine_tune(base: Path, out: Path, examples=EXAMPLES, seed: int = 5, **settings):
-    options = {name: settings.pop(name) for name in ("dtype", "on_progress") if name in settings}
+    options = {name: settings.pop(name) for name in ("dtype", "on_progress", "runtime") if name in settings}
     return sft.train(
         base, examples, out, CONFIG.model_copy(update=settings), seed=seed, **{"dtype": "float32"} | options
     )
@@ -126,14 +127,6 @@ def test_bfloat16_keeps_float32_weights(base, tmp_path):
     assert result.loss_first > 0
 
 
-def test_no_telemetry_is_sent(base, tmp_path, monkeypatch):
-    sent = []
-    monkeypatch.delenv("CI", raising=False)  # TRL sends nothing there
-    monkeypatch.setattr("trl.trainer.base_trainer.send_telemetry", lambda *args, **kwargs: sent.append(args))
-    fine_tune(base, tmp_path, epochs=1)
-    assert sent == []
-
-
 def test_nothing_is_printed(base, tmp_path, capfd):
     fine_tune(base, tmp_path, epochs=1)
     assert capfd.readouterr() == ("", "")
@@ -173,3 +166,23 @@ def test_missing_weights_are_refused(base, tmp_path):
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match=r"weights are missing: .*up_proj"):
         fine_tune(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("lora", [None, Lora(rank=2)])
+def test_passes_and_checkpointing_change_nothing_but_memory(base, tmp_path, monkeypatch, lora):
+    """10 examples in batches of 4: the last batch has 2. Layers run again in the backward pass, so twice as often."""
+    runs, calls = [], []
+    forward = LlamaDecoderLayer.forward
+    monkeypatch.setattr(
+        LlamaDecoderLayer, "forward", lambda self, *args, **kw: calls.append(1) or forward(self, *args, **kw)
+    )
+    for number, (micro_batch, checkpointing) in enumerate([(4, False), (1, False), (3, True), (4, True)]):
+        calls.clear()
+        runtime = Runtime(device="cpu", micro_batch=micro_batch, gradient_checkpointing=checkpointing)
+        result = fine_tune(base, tmp_path / str(number), lora=lora, learning_rate=1e-3, runtime=runtime)
+        runs.append((result.curve, weights(tmp_path / str(number)), len(calls)))
+    assert runs[3][2] == 2 * runs[0][2] > 0
+    for curve, found, _ in runs[1:]:
+        assert curve == pytest.approx(runs[0][0], abs=1e-5)
+        for name, tensor in runs[0][1].items():
+            torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-5)

@@ -1,0 +1,148 @@
+"""One training on one process, in many passes, and on two processes (gloo): the same losses and the same weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from w2s.models import resolve
+
+LORA = {"lora": {"rank": 4}, "learning_rate": 1e-3}
+NLL = {"nll_weight": 0.5, "weight_decay": 0.1}
+SETTINGS = {
+    "sft": ("sft", {}),
+    "dpo": ("dpo", NLL),
+    "orpo": ("orpo", {}),
+    "sft, LoRA": ("sft", LORA),
+    "dpo, LoRA": ("dpo", LORA),
+}
+"""Name -> loss and settings."""
+LAYOUTS: dict[str, tuple[int, dict[str, Any]]] = {
+    "8": (1, {}),
+    "1x8": (1, {"micro_batch": 1, "gradient_checkpointing": True}),
+    "2 processes": (2, {}),
+    "2 processes, 1x4": (2, {"micro_batch": 1, "gradient_checkpointing": True}),
+    "FSDP, 2x2": (2, {"sharding": "fsdp", "micro_batch": 2, "gradient_checkpointing": True}),
+}
+"""Name -> number of processes and runtime."""
+
+WORKER = """
+import dataclasses, json, os, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from w2s.config import Preference, Runtime
+from w2s.records import Example, Preference as Pair
+from w2s.training import checkpoint, preference, sft
+
+loads, load_model = [], checkpoint.load_model
+checkpoint.load_model = lambda *args, **keywords: loads.append(1) or load_model(*args, **keywords)
+pairs = [
+    Pair(f"{i:02d}", f"Tom has {i} apples and buys {7 * i % 10}." + " Then he rests." * (i % 3) + "\\n",
+         f" {i} + {7 * i % 10} = {i + 7 * i % 10}." * (1 + i % 2), f" {i + 7 * i % 10 + 1} apples.")
+    for i in range(21)
+]
+results = []
+for port, model, out, loss, runtime, settings in json.load(sys.stdin):
+    os.environ["MASTER_PORT"] = str(port)
+    config = Preference.model_validate({"learning_rate": 1e-4, "epochs": 2, "batch_size": 8} | settings)
+    told = []
+    loads.clear()
+    common = dict(
+        seed=3, dtype="float32", runtime=Runtime(device="cpu", **runtime), on_progress=lambda *step: told.append(step)
+    )
+    if loss == "sft":
+        examples = [Example(pair.id, pair.prompt, pair.chosen) for pair in pairs]
+        result = sft.train(Path(model), examples, Path(out), config, **common)
+    else:
+        result = preference.train(Path(model), pairs, Path(out), config, loss, **common)
+    assert Path(out, "model.safetensors").is_file()
+    results.append(dataclasses.asdict(result) | {"told": told, "loads": len(loads)})
+print(json.dumps(results))
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tuple[list[dict], dict]]:
+    """(layout, settings) -> results of all processes and the weights written. Each process does one after the other."""
+    jobs: dict[int, list[list]] = {1: [], 2: []}
+    folders = {}
+    for layout, (processes, runtime) in LAYOUTS.items():
+        for name, (loss, settings) in SETTINGS.items():
+            folders[layout, name] = out = tmp_path_factory.mktemp("trained")
+            model = resolve("w2s:tiny-strong").path_or_id
+            jobs[processes].append([free_port(), model, str(out), loss, runtime, settings])
+    workers = []
+    for processes, rank in ((1, 0), (2, 0), (2, 1)):
+        group = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1"}
+        worker = subprocess.Popen(
+            [sys.executable, "-c", WORKER],
+            env=os.environ | {name: str(value) for name, value in group.items()},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert worker.stdin is not None
+        worker.stdin.write(json.dumps(jobs[processes]))
+        worker.stdin.close()
+        worker.stdin = None
+        workers.append(worker)
+    try:
+        ends = [worker.communicate(timeout=900) for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    assert [worker.returncode for worker in workers] == [0, 0, 0], "\n".join(error for _, error in ends)
+    alone, first, second = ([*json.loads(output.splitlines()[-1])] for output, _ in ends)
+    found = {}
+    for (layout, name), folder in folders.items():
+        results = [alone.pop(0)] if LAYOUTS[layout][0] == 1 else [first.pop(0), second.pop(0)]
+        found[layout, name] = results, load_file(Path(folder) / "model.safetensors")
+    return found
+
+
+@pytest.mark.parametrize("layout", list(LAYOUTS)[1:])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_however_a_batch_is_shared_the_training_is_the_same(trained, layout, name):
+    """21 examples in batches of 8: the last one has 5, so 3 and 2 for two processes, and one of them ends before.
+
+    float32, no dropout. Adam divides by the size of the gradient, so rounding shows in the weights where it is near 0.
+    """
+    ((expected,), weights), (results, found) = trained["8", name], trained[layout, name]
+    assert expected["steps"] == 6
+    assert expected["curve"][0] != pytest.approx(expected["curve"][-1], rel=1e-3)
+    for result in results:
+        assert result["curve"] == pytest.approx(expected["curve"], abs=1e-5)
+        assert {key: result[key] for key in ("steps", "examples", "tokens")} == {
+            key: expected[key] for key in ("steps", "examples", "tokens")
+        }
+        if expected["margin_first"] is not None:
+            for key in ("chosen_logp_first", "chosen_logp_last", "margin_first", "margin_last"):
+                assert result[key] == pytest.approx(expected[key], rel=1e-5, abs=1e-4), key
+    assert [len(result["told"]) for result in results] == [6, 0][: len(results)]
+    assert found.keys() == weights.keys()
+    for key, tensor in weights.items():
+        torch.testing.assert_close(found[key], tensor, rtol=0, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
+
+
+def test_under_fsdp_only_the_first_process_ever_holds_the_whole_model(trained):
+    """It loads it to start from, and once more to put the trained weights in."""
+    for name in SETTINGS:
+        assert [result["loads"] for result in trained["FSDP, 2x2", name][0]] == [2, 0]
+        assert [result["loads"] for result in trained["2 processes", name][0]] == [1, 1]
