@@ -1,0 +1,87 @@
+"""The examples run as they stand, in seconds, and do what they say."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import random
+import re
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from w2s import engines, gold, presets, recipe, tasks
+from w2s.config import FilesTask
+from w2s.engines import journal
+from w2s.engines.base import Decoding, Request
+
+FOLDER = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture
+def example(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setattr(engines, "TABLE", dict(engines.TABLE))
+    return importlib.import_module(request.param)
+
+
+@pytest.mark.parametrize("file", FOLDER.glob("*.py"), ids=lambda file: file.name)
+def test_an_example_fits_on_a_screen(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) < 60
+
+
+@pytest.mark.parametrize("example", ["custom_task"], indirect=True)
+def test_the_task_has_splits_that_share_nothing_and_is_graded(example: ModuleType, tmp_path: Path) -> None:
+    """Its model says 100 to all that is more; the other answers are right."""
+    summary = example.main(tmp_path)
+    assert (summary.n, summary.no_answer, summary.undecided) == (60, 0, 0)
+    numbers = [re.findall("[0-9]+", question.question) for question in example.Shopping().questions("test")]
+    right = sum(int(pens) * int(dollars) <= 100 for pens, dollars in numbers)
+    assert 0 < right < 60 and summary.correct == right
+    files = {split: str(tmp_path / f"{split}.jsonl") for split in tasks.SPLITS}
+    answers = {split: str(tmp_path / f"gold_{split}.jsonl") for split in tasks.SPLITS}
+    task = FilesTask(name="jsonl", answer="gsm8k", overlap="refuse", gold=answers, **files)
+    prepared = tasks.prepare(task)
+    for split in tasks.SPLITS:
+        assert prepared.questions[split] == example.Shopping().questions(split)
+        assert len(gold.load(task, split)) == 60
+
+
+@pytest.mark.parametrize("example", ["custom_task"], indirect=True)
+def test_the_recipe_of_own_data_is_built_on_the_files_of_the_task(
+    example: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    example.main(Path("my_data"))
+    steps = {step.name for step in recipe.build(presets.load(str(FOLDER / "own_data.yaml")), planning=True)}
+    assert {"weak_floor", "m_plus", "m_pro_dpo", "m_pro_orpo"} <= steps
+    assert not {"strong_ceiling", "gold_train_2"} & steps
+
+
+@pytest.mark.parametrize("example", ["custom_engine"], indirect=True)
+def test_the_engine_slips_as_often_as_it_says(example: ModuleType, tmp_path: Path) -> None:
+    """500 draws that slip with 1/4 at temperature 1: 125 expected, standard deviation sqrt(500 * 3/16) = 9.7."""
+    out = tmp_path / "responses.jsonl"
+    assert example.main(str(out)).responses == 500
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    right = Counter(int(row["response"].rpartition(" ")[2]) == 3 * int(row["id"][1:]) for row in rows)
+    assert abs(right[False] - 125) < 5 * 9.7
+    assert [row["sample"] for row in rows[:10]] == list(range(10))
+
+
+@pytest.mark.parametrize("example", ["custom_engine"], indirect=True)
+def test_the_engine_keeps_what_every_engine_promises(example: ModuleType, tmp_path: Path) -> None:
+    engines.TABLE["calculator"] = "custom_engine:load"
+    engine = engines.load("calculator", "scripted:calculator")
+    requests = [Request(f"q{n}", sample, f"What is {n} + 1 ?") for n in range(20) for sample in range(3)]
+    hot, greedy = Decoding(16, temperature=1.0, seed=7), Decoding(16)
+    plan = engine.plan(requests, hot)
+    assert plan == engine.plan(random.Random(1).sample(requests, len(requests)), hot)
+    assert sorted(r for batch in plan for r in map(requests.index, batch)) == list(range(60))
+    unbroken = journal.generate(engine, requests, hot, tmp_path / "whole")
+    lines = (tmp_path / "whole").read_bytes().splitlines(keepends=True)
+    (tmp_path / "torn").write_bytes(b"".join(lines[:7]) + lines[7][:20])
+    assert journal.generate(engine, requests, hot, tmp_path / "torn") == unbroken
+    assert len({c.text for c in unbroken}) > len({c.text for c in journal.generate(engine, requests, greedy)})
