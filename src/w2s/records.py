@@ -36,7 +36,7 @@ class Answered:
 
     `prediction` is the answer as written; `key` is its canonical form, equal for equal answers.
     Both are None where the response gives no answer (or the answer could not be decided in time):
-    None never agrees with anything and never wins a vote.
+    None never wins a vote and never agrees with anything (but, with `match="string"`, with None: see docs/paper.md).
     """
 
     id: str

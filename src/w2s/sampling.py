@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from w2s import config, engines, jsonl, models, prompting, tasks
 from w2s.engines import journal
-from w2s.engines.base import Decoding, Request
+from w2s.engines.base import Decoding, Engine, Request
 from w2s.errors import UserError
 from w2s.records import Question, Response
 from w2s.seeds import derive
@@ -81,8 +81,9 @@ def sample(
 ) -> Sampled:
     """Write `n` responses a question to `out` ("-": standard output), in the order of the questions.
 
-    Finished batches are kept beside `out` until it is complete; the file that keeps them is named by the model's
-    identity, the engine and the number format, and each batch in it by its prompts, decoding and seed.
+    Questions are answered in parts (`journal.parts`): memory holds one part. Finished batches are kept beside `out`
+    until it is complete; the files that keep them, one a part, are named by the model's identity, the engine and the
+    number format, and each batch by its prompts, decoding and seed.
 
     Raises:
         UserError: greedy texts are asked for more than once, or the model cannot be used.
@@ -94,24 +95,41 @@ def sample(
         )
     identity = models.resolve(model, offline=runtime.offline).identity
     digest = hashlib.sha256(f"{identity} {engine} {dtype}".encode()).hexdigest()[:12]
-    kept = None if out == "-" else Path(out).with_name(f".{Path(out).name}.{digest}.partial")
-    requests = [Request(q.id, number, prompting.prompt(q.question, shots)) for q in asked for number in range(n)]
+    kept: list[Path] = []
+    tokens = cut_off = 0
+
+    def requests(part: Sequence[Question]) -> list[Request]:
+        prompts = [(q.id, prompting.prompt(q.question, shots)) for q in part]
+        return [Request(id, number, prompt) for id, prompt in prompts for number in range(n)]
+
+    def texts(loaded: Engine) -> Iterator[dict[str, Any]]:
+        nonlocal tokens, cut_off
+        for number, part in enumerate(journal.parts(asked, n)):
+            if out != "-":
+                kept.append(Path(out).with_name(f".{Path(out).name}.{digest}.{number}.partial"))
+            told = None if on_progress is None else _after(on_progress, number * len(first) * n, len(asked) * n, tokens)
+            made = journal.generate(loaded, requests(part), decoding, kept[-1] if kept else None, told)
+            text = {question.id: question.question for question in part}
+            for c in made:
+                tokens, cut_off = tokens + c.tokens, cut_off + (c.finish == "length")
+                row = {"id": c.id, "question": text[c.id], "response": c.text}
+                yield row | ({"sample": c.sample} if n > 1 else {})
+
+    first, *later = journal.parts(asked, n) if asked else [[]]
     loaded = engines.load(engine, model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime)
     try:
-        completions = journal.generate(loaded, requests, decoding, kept, on_progress)
+        for part in later:  # refused now, or after hours; the first part is next
+            loaded.plan(requests(part), decoding)
+        responses = jsonl.write(out, texts(loaded))
     finally:
         loaded.close()
-    text = {question.id: question.question for question in asked}
-    jsonl.write(
-        out,
-        (
-            {"id": c.id, "question": text[c.id], "response": c.text} | ({"sample": c.sample} if n > 1 else {})
-            for c in completions
-        ),
-    )
-    if kept is not None:
-        kept.unlink(missing_ok=True)
-    return Sampled(len(completions), sum(c.tokens for c in completions), sum(c.finish == "length" for c in completions))
+    for journaled in kept:
+        journaled.unlink(missing_ok=True)
+    return Sampled(responses, tokens, cut_off)
+
+
+def _after(on_progress: journal.OnProgress, done: int, most: int, tokens: int) -> journal.OnProgress:
+    return lambda now, _, made: on_progress(done + now, most, tokens + made)
 
 
 def step_seed(seed: int) -> int:

@@ -121,6 +121,26 @@ def test_agree_on_nothing_writes_an_empty_file(tmp_path: Path) -> None:
     assert (tmp_path / "h.jsonl").read_bytes() == b""
 
 
+def test_two_texts_without_an_answer_agree_by_string_only(tmp_path: Path) -> None:
+    """Or where it is said. Question 3 has an answer on one side: never kept. Two questions differ by match: 1 and 2.
+
+    By value 1/2 and 0.50 agree and two missing answers do not; by string it is the other way round.
+    """
+    weak = written(tmp_path / "w.jsonl", said(1, "1/2"), said(2, None), said(3, None))
+    strong = written(tmp_path / "s.jsonl", said(1, "0.50"), said(2, None), said(3, 1))
+    kept: list[Any] = []
+    for match, says in (("equivalent", None), ("string", None), ("equivalent", True), ("string", False)):
+        out = tmp_path / "h.jsonl"
+        summary = verbs.agree(weak, strong, out, task="gsm8k", match=match, nothing_agrees=says)  # type: ignore[arg-type]
+        kept.append(([row["id"] for row in lines(out)[::2]], summary.dropped, summary.match_differs))
+    assert kept == [
+        ([1], {"weak_no_answer": 2}, 2),
+        ([2], {"disagree": 1, "weak_no_answer": 1}, 2),
+        ([1, 2], {"weak_no_answer": 1}, 1),
+        ([], {"disagree": 1, "weak_no_answer": 2}, 1),
+    ]
+
+
 @pytest.mark.parametrize("verb", [verbs.agree, verbs.pairs])
 def test_both_refuse_what_does_not_belong_together(tmp_path: Path, verb: Any) -> None:
     weak, out = written(tmp_path / "w.jsonl", said(1, 1), said(2, 1)), tmp_path / "o.jsonl"
@@ -199,7 +219,7 @@ def test_a_selection_does_not_depend_on_chunks(tmp_path: Path, monkeypatch: pyte
     samples = written(tmp_path / "s.jsonl", *rows)
     found = []
     for chunk in (1, 13, 4096):
-        monkeypatch.setattr("w2s.verbs.questions.CHUNK", chunk)
+        monkeypatch.setattr("w2s.streams.CHUNK", chunk)
         summary = verbs.pairs(weak, samples, tmp_path / "p", task="gsm8k", confidence=0.2, reject_confidence=0.3)
         found.append((summary, (tmp_path / "p").read_bytes()))
     assert found[0] == found[1] == found[2] and found[0][0].kept > 0

@@ -7,6 +7,7 @@ words too, and "-615,000" keeps its comma).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _REWRITES = (
     ("an ", ""), ("a ", ""), (".$", "$"), (r"\$", ""), ("\\ ", ""), (r"\%", "%"), (" ", ""), ("mbox", "text"),
@@ -24,6 +25,7 @@ _FRAC = re.compile(r"frac([^{])(.)")
 _SQRT = re.compile(r"sqrt([^{])")
 
 
+@lru_cache(maxsize=2**14)  # 50 us each, and many responses share few answers; 20 MB if all are of 400 characters
 def normalise(answer: str) -> str:
     """The released code's string form of a final answer; may be empty. Source: released code."""
     answer = answer.rpartition("=")[2]

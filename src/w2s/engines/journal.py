@@ -3,6 +3,9 @@
 A journal line is one finished batch: {"batch": digest, "completions": [[id, sample, text, tokens, finish], ...]}.
 Engines never carry anything from one batch to the next, so a resumed run equals an unbroken one. Lines stand in the
 order in which batches ended: the plan's, unless the engine runs many at once.
+
+A call of `generate` holds its requests, their prompts and their texts. Whoever has more questions than that is good for
+gives them in `parts`, each with a journal of its own, and writes the texts of one before the next.
 """
 
 from __future__ import annotations
@@ -10,14 +13,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from w2s.engines.base import Completion, Decoding, Engine, Request
 from w2s.errors import UserError
+
+Item = TypeVar("Item")
+
+PART = 2**16
+"""Texts of a part: 65,536 of 1 kB are 64 MiB, and still many whole batches."""
 
 OnProgress = Callable[[int, int, int], None]
 """Called after each batch with (completions done, completions in all, tokens generated so far)."""
@@ -35,6 +44,13 @@ class RunsMany(Engine, Protocol):
         Closing the generator gives up what is under way.
         """
         ...
+
+
+def parts(questions: Iterable[Item], n: int) -> Iterator[list[Item]]:
+    """The questions in lists for which at most `PART` texts are drawn, with `n` a question; at least one in each."""
+    rest, size = iter(questions), max(1, PART // n)
+    while part := list(itertools.islice(rest, size)):
+        yield part
 
 
 def generate(

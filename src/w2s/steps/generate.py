@@ -1,10 +1,16 @@
-"""A model answers the questions of a split: zero-shot, few-shot, greedy or sampled."""
+"""A model answers the questions of a split: zero-shot, few-shot, greedy or sampled.
+
+Questions are answered in parts (`journal.parts`), and one is written before the next is asked for: memory holds one
+part, whatever the number of questions. Each part is planned apart and has journals of its own.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from w2s import prompting
@@ -15,20 +21,55 @@ from w2s.flow.step import Context
 from w2s.method import adaptive
 from w2s.method.fate import Rule, Weak
 from w2s.records import Answered, Question, Response
-from w2s.steps import launch
-from w2s.steps.rows import read_answered, read_questions, read_responses, write_responses
+from w2s.steps import launch, rows
+
+
+@dataclass(slots=True)
+class _Meter:
+    """How much is done, over all parts and waves; `most` is how many responses there can be in all."""
+
+    context: Context
+    most: int
+    done: int = 0
+    tokens: int = 0
+
+    def start(self) -> journal.OnProgress:
+        """Progress of one more call of `journal.generate`."""
+        done, tokens = self.done, self.tokens
+
+        def told(now: int, _: int, made: int) -> None:
+            self.done, self.tokens = done + now, tokens + made
+            self.context.progress(self.done, self.most, self.tokens)
+
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some of the questions, with their prompts by id."""
+
+    number: int
+    questions: Sequence[Question]
+    prompts: dict[str, str]
+
+    def requests(self, n: int) -> list[Request]:
+        """All requests of the part, the samples of a question together."""
+        return [Request(q.id, k, self.prompts[q.id]) for q in self.questions for k in range(n)]
+
+
+Draw = Callable[[Engine, _Part, _Meter], Iterable[Completion]]
+"""Draws the texts of a part, in the order of its questions."""
 
 
 def answer(context: Context) -> dict[str, Any]:
     """Write the responses, in the order of the questions; unfinished work is kept in a journal and taken up again."""
-    questions, prompts = _prompts(context)
-    requests = [Request(q.id, k, prompts[q.id]) for q in questions for k in range(context.params["n"])]
-    started = time.perf_counter()
-    with _engine(context) as engine:
-        completions = journal.generate(
-            engine, requests, _decoding(context), context.scratch / "journal.jsonl", on_progress=context.progress
-        )
-    return _write(context, questions, completions, time.perf_counter() - started)
+    n, decoding = context.params["n"], _decoding(context)
+
+    def draw(engine: Engine, part: _Part, meter: _Meter) -> Iterable[Completion]:
+        journaled = context.scratch / f"journal-{part.number}.jsonl"
+        return journal.generate(engine, part.requests(n), decoding, journaled, meter.start())
+
+    return _generate(context, draw)
 
 
 def answer_until_settled(context: Context) -> dict[str, Any]:
@@ -39,34 +80,33 @@ def answer_until_settled(context: Context) -> dict[str, Any]:
     `n` more of each question that is open. Each has the seed that it would have with all `n` drawn. A wave follows
     from the ones before and has a journal of its own, so a run that was killed draws the same waves again.
     """
-    params, n = context.params, context.params["n"]
-    questions, prompts = _prompts(context)
-    text = {question.id: question.question for question in questions}
+    params, n, decoding = context.params, context.params["n"], _decoding(context)
     first, is_settled = _stopping(context)
-    drawn: dict[str, list[Completion]] = {id: [] for id in text}
-    heard: dict[str, list[Answered]] = {id: [] for id in text}
-    wanted = {id: first(id) for id in text}
-    wave = tokens = 0
-    started = time.perf_counter()
-    with _engine(context) as engine:
+    questions = waves = 0
+
+    def draw(engine: Engine, part: _Part, meter: _Meter) -> Iterator[Completion]:
+        nonlocal questions, waves
+        text = {question.id: question.question for question in part.questions}
+        drawn: dict[str, list[Completion]] = {id: [] for id in text}
+        heard: dict[str, list[Answered]] = {id: [] for id in text}
+        wanted = {id: first(id) for id in text}
+        wave = 0
         while wanted:
-            requests = [Request(id, k, prompts[id]) for id in wanted for k in range(len(drawn[id]), wanted[id])]
-            before = sum(map(len, drawn.values()))
-            most = before + sum(n - len(drawn[id]) for id in wanted)
-            journaled = context.scratch / f"journal-{wave}.jsonl"
-            on_progress = _shifted(context, before, most, tokens)
-            for c in journal.generate(engine, requests, _decoding(context), journaled, on_progress):
+            requests = [Request(id, k, part.prompts[id]) for id in wanted for k in range(len(drawn[id]), wanted[id])]
+            journaled = context.scratch / f"journal-{part.number}-{wave}.jsonl"
+            for c in journal.generate(engine, requests, decoding, journaled, meter.start()):
                 drawn[c.id].append(c)
-                heard[c.id].append(
-                    answered(Response(c.id, text[c.id], c.text, c.sample), params["style"], params["match"])
-                )
-                tokens += c.tokens
-            wanted = {id: min(n, k + max(1, n // 10)) for id, k in wanted.items() if k < n}
-            wanted = {id: k for id, k in wanted.items() if not is_settled(id, heard[id])}
+                response = Response(c.id, text[c.id], c.text, c.sample)
+                heard[c.id].append(answered(response, params["style"], params["match"]))
+            unsettled = {id: k for id, k in wanted.items() if k < n and not is_settled(id, heard[id])}
+            meter.most -= sum(n - k for id, k in wanted.items() if id not in unsettled)
+            wanted = {id: min(n, k + max(1, n // 10)) for id, k in unsettled.items()}
             wave += 1
-    everything = [completion for completions in drawn.values() for completion in completions]
-    result = _write(context, questions, everything, time.perf_counter() - started)
-    return result | {"of_all": n * len(questions), "waves": wave}
+        questions, waves = questions + len(text), max(waves, wave)
+        yield from itertools.chain.from_iterable(drawn.values())
+
+    result = _generate(context, draw)
+    return result | {"of_all": n * questions, "waves": waves}
 
 
 def _stopping(context: Context) -> tuple[Callable[[str], int], Callable[[str, Sequence[Answered]], bool]]:
@@ -75,21 +115,45 @@ def _stopping(context: Context) -> tuple[Callable[[str], int], Callable[[str, Se
     if "weak" not in context.inputs:
         return lambda id: adaptive.least(n), lambda id, samples: adaptive.settled_vote(samples, n) is not None
     rule = Rule(params["confidence"], params["reject_confidence"], params["max_pairs"])
-    weak = {a.id: Weak(a.key, not a.response.strip()) for a in read_answered(context.inputs["weak"], params)}
+    weak = {a.id: Weak(a.key, not a.response.strip()) for a in rows.answers(context.inputs["weak"], params)}
     return (
         lambda id: adaptive.least(n, rule, weak[id].key is not None),
         lambda id, samples: adaptive.settled(samples, n, weak[id], rule) is not None,
     )
 
 
-def _shifted(context: Context, done: int, total: int, tokens: int) -> journal.OnProgress:
-    return lambda now, _, made: context.progress(done + now, total, tokens + made)
+def _generate(context: Context, draw: Draw) -> dict[str, Any]:
+    """Draw one part after the other, and write the responses as they come."""
+    n, cut_off = context.params["n"], 0
+    meter = _Meter(context, n * sum(1 for _ in rows.questions(context.inputs["questions"])))
+
+    def responses(engine: Engine) -> Iterator[Response]:
+        nonlocal cut_off
+        for part in _parts(context):
+            text = {question.id: question.question for question in part.questions}
+            for c in draw(engine, part, meter):
+                cut_off += c.finish == "length"
+                yield Response(c.id, text[c.id], c.text, c.sample)
+
+    started = time.perf_counter()
+    with _engine(context) as engine:
+        for part in itertools.islice(_parts(context), 1, None):  # refused now, or after hours; the first one is next
+            engine.plan(part.requests(n), _decoding(context))
+        rows.write_responses(context.output, responses(engine), several=n > 1)
+    return {
+        "of": meter.done,
+        "tokens": meter.tokens,
+        "cut_off": cut_off,
+        "generation_seconds": round(time.perf_counter() - started, 3),
+    }
 
 
-def _prompts(context: Context) -> tuple[list[Question], dict[str, str]]:
-    questions = read_questions(context.inputs["questions"])
-    shots = read_responses(context.inputs["demonstrations"]) if "demonstrations" in context.inputs else []
-    return questions, {question.id: prompting.prompt(question.question, shots) for question in questions}
+def _parts(context: Context) -> Iterator[_Part]:
+    inputs = context.inputs
+    shots = rows.read_responses(inputs["demonstrations"]) if "demonstrations" in inputs else []
+    asked = journal.parts(rows.questions(inputs["questions"]), context.params["n"])
+    for number, some in enumerate(asked):
+        yield _Part(number, some, {question.id: prompting.prompt(question.question, shots) for question in some})
 
 
 def _decoding(context: Context) -> Decoding:
@@ -117,16 +181,3 @@ def _engine(context: Context) -> Iterator[Engine]:
         yield engine
     finally:
         engine.close()
-
-
-def _write(
-    context: Context, questions: Iterable[Question], completions: Sequence[Completion], seconds: float
-) -> dict[str, Any]:
-    text = {question.id: question.question for question in questions}
-    write_responses(context.output, (Response(c.id, text[c.id], c.text, c.sample) for c in completions))
-    return {
-        "of": len(completions),
-        "tokens": sum(c.tokens for c in completions),
-        "cut_off": sum(c.finish == "length" for c in completions),
-        "generation_seconds": round(seconds, 3),
-    }

@@ -251,7 +251,10 @@ class Graph:
 
     def agree(self, name: str, weak: Step, strong: Step) -> Step:
         """Questions on which both give the same final answer."""
-        step = self._select(name, select.agree, {}, weak=weak, strong=strong)
+        rule = (
+            {"nothing_agrees": True} if self.recipe.selection.match == "string" else {}
+        )  # the step's rule, for identity
+        step = self._select(name, select.agree, rule, weak=weak, strong=strong)
         self.precision(step)
         return step
 

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from w2s import jsonl, prompting
+from w2s import jsonl
 from w2s.answers import answered
-from w2s.method.agreement import Agreement
-from w2s.method.pairs import PairSet
 from w2s.records import Answered, Example, Preference, Question, Response
 
 
+def questions(path: Path) -> Iterator[Question]:
+    """Questions of a `questions_*` file, one at a time."""
+    return (Question(row["id"], row["question"]) for _, row in jsonl.read(path))
+
+
 def read_questions(path: Path) -> list[Question]:
-    """Questions of a `questions_*` file."""
-    return [Question(row["id"], row["question"]) for _, row in jsonl.read(path)]
+    """All questions of a `questions_*` file."""
+    return list(questions(path))
 
 
-def write_responses(path: Path, responses: Iterable[Response]) -> int:
-    """Rows {"id", "question", "response", "sample"}; `sample` is left out where a question has one response."""
-    responses = list(responses)
-    several = any(response.sample for response in responses)
+def write_responses(path: Path, responses: Iterable[Response], several: bool | None = None) -> int:
+    """Rows {"id", "question", "response", "sample"}; `sample` is left out where questions have one response.
+
+    Args:
+        path: the file.
+        responses: in the order of the rows.
+        several: whether questions may have more than one response; None finds out, and holds them all for that.
+    """
+    if several is None:
+        responses = list(responses)
+        several = any(response.sample for response in responses)
     return jsonl.write(
         path,
         (
@@ -31,40 +41,24 @@ def write_responses(path: Path, responses: Iterable[Response]) -> int:
     )
 
 
+def responses(path: Path) -> Iterator[Response]:
+    """Responses as `write_responses` left them, one at a time."""
+    return (Response(row["id"], row["question"], row["response"], row.get("sample", 0)) for _, row in jsonl.read(path))
+
+
 def read_responses(path: Path) -> list[Response]:
-    """Responses as `write_responses` left them."""
-    return [Response(row["id"], row["question"], row["response"], row.get("sample", 0)) for _, row in jsonl.read(path)]
+    """All responses as `write_responses` left them."""
+    return list(responses(path))
+
+
+def answers(path: Path, params: Any) -> Iterator[Answered]:
+    """Responses with their final answers, read in the way `params` says ("style", "match"), one at a time."""
+    return (answered(response, params["style"], params["match"]) for response in responses(path))
 
 
 def read_answered(path: Path, params: Any) -> list[Answered]:
-    """Responses with their final answers, read in the way `params` says ("style", "match")."""
-    return [answered(response, params["style"], params["match"]) for response in read_responses(path)]
-
-
-def agreement_rows(agreement: Agreement) -> Iterable[dict[str, Any]]:
-    """Two TRL prompt-completion rows a kept question: the weak text, then the ICL text."""
-    for kept in agreement.kept:
-        for source, answer in (("weak", kept.weak), ("icl", kept.icl)):
-            yield {
-                "id": answer.id,
-                "source": source,
-                "prompt": prompting.prompt(answer.question),
-                "completion": prompting.completion(answer.response),
-                "prediction": answer.prediction,
-            }
-
-
-def pair_rows(pairs: PairSet) -> Iterable[dict[str, Any]]:
-    """TRL preference rows; `confidence_most` where not all samples were drawn, and `confidence` is the least."""
-    for pair in pairs.pairs:
-        yield {
-            "id": pair.id,
-            "prompt": prompting.prompt(pair.question),
-            "chosen": prompting.completion(pair.chosen),
-            "rejected": prompting.completion(pair.rejected),
-            "weak_role": pair.weak_role,
-            "confidence": pair.confidence,
-        } | ({"confidence_most": pair.confidence_most} if pair.confidence_most > pair.confidence else {})
+    """All responses with their final answers."""
+    return list(answers(path, params))
 
 
 def read_examples(path: Path, source: str) -> list[Example]:

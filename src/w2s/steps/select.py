@@ -1,14 +1,22 @@
-"""Which weak texts to learn from: demonstrations, agreement, majority, preference pairs. No gold, no torch."""
+"""Which weak texts to learn from: demonstrations, agreement, majority, preference pairs. No gold, no torch.
+
+All but the demonstrations, for which all weak texts are compared, take one question at a time (`w2s.streams`).
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from w2s import jsonl, prompting
+from w2s import jsonl, prompting, streams
 from w2s.errors import BranchEnds
+from w2s.files import Index
 from w2s.flow.step import Context
-from w2s.method import agreement, demonstrations, pairs, voting
-from w2s.records import Answered, Response
+from w2s.method import demonstrations, voting
+from w2s.method.pairs import build_pairs as pairs_of
+from w2s.records import Response
 from w2s.steps import rows
 
 
@@ -25,87 +33,100 @@ def choose_demonstrations(context: Context) -> dict[str, Any]:
 
 def all_examples(context: Context) -> dict[str, Any]:
     """Write every weak response as a training example: full weak fine-tuning, the naive baseline."""
-    weak = rows.read_responses(context.inputs["weak"])
-    kept = [response for response in weak if response.response]
+    empty = 0
+
+    def examples() -> Iterator[dict[str, Any]]:
+        nonlocal empty
+        for r in rows.responses(context.inputs["weak"]):
+            if r.response:
+                prompt, completion = prompting.prompt(r.question), prompting.completion(r.response)
+                yield {"id": r.id, "prompt": prompt, "completion": completion}
+            else:
+                empty += 1
+
+    kept = jsonl.write(context.output, examples())
     if not kept:
-        raise BranchEnds(f"all {len(weak)} weak responses are empty")
-    jsonl.write(
-        context.output,
-        (
-            {
-                "id": r.id,
-                "prompt": prompting.prompt(r.question),
-                "completion": prompting.completion(r.response),
-            }
-            for r in kept
-        ),
-    )
-    return {"kept": len(kept), "of": len(weak), "dropped": {"empty": len(weak) - len(kept)}}
+        raise BranchEnds(f"all {empty} weak responses are empty")
+    return {"kept": kept, "of": kept + empty, "dropped": {"empty": empty}}
 
 
 def agree(context: Context) -> dict[str, Any]:
-    """Write the questions on which two models' final answers agree, with both texts (paper, Stage I)."""
-    params = context.params
-    weak = rows.read_answered(context.inputs["weak"], params)
-    strong = rows.read_answered(context.inputs["strong"], params)
-    found = agreement.agree(weak, strong)
-    other = "string" if params["match"] == "equivalent" else "equivalent"
-    otherwise = {
-        kept.id
-        for kept in agreement.agree(
-            rows.read_answered(context.inputs["weak"], {**params, "match": other}),
-            rows.read_answered(context.inputs["strong"], {**params, "match": other}),
-        ).kept
-    }
-    dropped = {reason: len(ids) for reason, ids in found.dropped.items()}
-    if not found.kept:
-        raise BranchEnds(f"the agreement set is empty: of {len(weak)} questions {dropped}")
-    jsonl.write(context.output, rows.agreement_rows(found))
+    """Write the questions on which two models' final answers agree, with both texts (paper, Stage I).
+
+    Two texts without an answer agree where answers are compared as strings, as in the paper's released sets.
+    """
+    inputs, style, match = context.inputs, context.params["style"], context.params["match"]
+    counts = streams.Counts()
+    with streams.opened(inputs["weak"], inputs["strong"], several=False) as files:
+        found = streams.agree(files, style, match, counts, on_progress=context.progress)
+        jsonl.write(
+            context.output,
+            (
+                streams.example(question.id, source, answer)
+                for question, kept in found
+                for source, answer in (("weak", kept.weak), ("icl", kept.icl))
+            ),
+        )
+        of = len(files[0].ids)
+    if not counts.kept:
+        raise BranchEnds(f"the agreement set is empty: of {of} questions {dict(counts.dropped)}")
     return {
-        "kept": len(found.kept),
-        "of": len(weak),
-        "dropped": dropped,
-        f"differs_from_{other}_match": len(otherwise ^ {kept.id for kept in found.kept}),
+        "kept": counts.kept,
+        "of": of,
+        "dropped": dict(counts.dropped),
+        f"differs_from_{streams.other_match(match)}_match": counts.differ,
     }
 
 
 def majority(context: Context) -> dict[str, Any]:
     """Write, for each question, the first sample with its most common answer: the control's pseudo-labels (ours)."""
-    by_question: dict[str, list[Answered]] = {}
-    for sample in rows.read_answered(context.inputs["samples"], context.params):
-        by_question.setdefault(sample.id, []).append(sample)
-    chosen = []
-    for samples in by_question.values():
-        winner = voting.vote(samples).key
-        text = next((s.response for s in samples if s.key == winner), "") if winner is not None else ""
-        chosen.append(Response(samples[0].id, samples[0].question, text))
-    rows.write_responses(context.output, chosen)
-    return {"kept": sum(bool(r.response) for r in chosen), "of": len(chosen)}
+    style, match = context.params["style"], context.params["match"]
+    kept = 0
+
+    def chosen(index: Index) -> Iterator[Response]:
+        nonlocal kept
+        for question in streams.questions((index,), style, (match,), context.progress):
+            samples = question.sides[0].answered[match]
+            winner = voting.vote(samples).key
+            text = next((s.response for s in samples if s.key == winner), "") if winner is not None else ""
+            kept += bool(text)
+            yield Response(samples[0].id, samples[0].question, text)
+
+    with Index(context.inputs["samples"], "w2s", several=True) as index:
+        of = rows.write_responses(context.output, chosen(index), several=False)
+    return {"kept": kept, "of": of}
 
 
 def build_pairs(context: Context) -> dict[str, Any]:
     """Write the preference pairs of Stage II (paper, Stage II; thresholds of the released code)."""
-    params = context.params
-    weak = rows.read_answered(context.inputs["weak"], params)
-    samples = rows.read_answered(context.inputs["samples"], params)
-    found = pairs.build_pairs(
-        weak,
-        samples,
+    params, inputs = context.params, context.inputs
+    counts, roles = streams.Counts(), Counter[str]()
+    decide = partial(
+        pairs_of,
         confidence=params["confidence"],
         reject_confidence=params["reject_confidence"],
         max_pairs=params["max_pairs"],
         seed=params["seed"],
         n=params.get("n"),
     )
-    dropped = {reason: len(ids) for reason, ids in found.dropped.items()}
-    if not found.pairs:
-        raise BranchEnds(f"no preference pair could be made: of {len(weak)} questions {dropped}")
-    jsonl.write(context.output, rows.pair_rows(found))
+
+    def preferences(files: tuple[Index, Index]) -> Iterator[dict[str, Any]]:
+        style, match = params["style"], params["match"]
+        found = streams.pairs(files, style, match, counts, decide, compare=False, on_progress=context.progress)
+        for question, made in found:
+            roles.update(pair.weak_role for pair in made)
+            yield from (streams.preference(question.id, pair) for pair in made)
+
+    with streams.opened(inputs["weak"], inputs["samples"], several=True) as files:
+        written = jsonl.write(context.output, preferences(files))
+        of = len(files[0].ids)
+    if not written:
+        raise BranchEnds(f"no preference pair could be made: of {of} questions {dict(counts.dropped)}")
     return {
-        "kept": len({pair.id for pair in found.pairs}),
-        "of": len(weak),
-        "pairs": len(found.pairs),
-        "weak_chosen": sum(pair.weak_role == "chosen" for pair in found.pairs),
-        "weak_rejected": sum(pair.weak_role == "rejected" for pair in found.pairs),
-        "dropped": dropped,
+        "kept": counts.kept,
+        "of": of,
+        "pairs": written,
+        "weak_chosen": roles["chosen"],
+        "weak_rejected": roles["rejected"],
+        "dropped": dict(counts.dropped),
     }

@@ -18,6 +18,7 @@ from w2s.config import Match
 from w2s.errors import UserError
 from w2s.layouts import Given
 from w2s.metrics import accuracy
+from w2s.streams import CHUNK, CHUNK_TEXT, keys
 from w2s.tasks.rows import Row
 from w2s.verbs.golds import Golds, Join
 from w2s.verbs.summaries import GradeSummary
@@ -25,10 +26,6 @@ from w2s.verbs.summaries import GradeSummary
 Scoring = Literal["w2s", "lm-eval-strict", "lm-eval-flexible"]
 """Ours, or GSM8K as lm-evaluation-harness scores it."""
 
-CHUNK = 4096
-"""Responses whose answers are read together, so that worker processes are busy."""
-CHUNK_TEXT = 2**23
-"""Characters after which a chunk ends early."""
 _SAMPLES = (1, 5, 10, 50, 100)
 _FILTERS: dict[str, lm_eval.Filter] = {"lm-eval-strict": "strict-match", "lm-eval-flexible": "flexible-extract"}
 
@@ -124,13 +121,6 @@ def one_standard_input(*inputs: str | Path | None) -> None:
     """Raise UserError if two inputs are "-"."""
     if [str(path) for path in inputs].count("-") > 1:
         raise UserError("standard input can be read once only", field="-", mend="give one of the inputs as a file")
-
-
-def keys(predictions: Sequence[str | None], match: Match) -> list[str | None]:
-    """The key of each prediction; equal ones are read once."""
-    different = list(dict.fromkeys(predictions))
-    table = dict(zip(different, answers.keys(different, match), strict=True))
-    return [table[prediction] for prediction in predictions]
 
 
 def _graded(

@@ -1,51 +1,30 @@
-"""`w2s agree` and `w2s pairs`: the method's selections on files, one question at a time.
-
-The decisions are `method.agreement` and `method.pairs` themselves, asked for each question apart: neither looks at two
-questions at once, so nothing changes, and only one chunk of texts is in memory.
-"""
+"""`w2s agree` and `w2s pairs`: the method's selections (`w2s.streams`) on files of users, with labels and extras."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from w2s import jsonl, layouts, prompting, tasks
+from w2s import jsonl, layouts, streams, tasks
 from w2s.answers import Style, Verdict
 from w2s.config import Match
 from w2s.errors import UserError
 from w2s.files import Index
-from w2s.method import agreement
-from w2s.method.agreement import Agreement
-from w2s.method.pairs import PairSet, build_pairs
+from w2s.method.pairs import build_pairs
 from w2s.metrics import accuracy
 from w2s.metrics.selection import selection_quality
 from w2s.records import Answered
+from w2s.streams import CHUNK, Counts, Question
 from w2s.verbs.golds import Golds, Join
-from w2s.verbs.grading import CHUNK, one_standard_input
-from w2s.verbs.questions import Question, opened, questions
+from w2s.verbs.grading import one_standard_input
 from w2s.verbs.summaries import SelectionSummary
 
 GOLD_NAMES = frozenset(
     {"answer", "gold", "solution", "result", "verdict", "prediction", "pred", "target", "label", "correct"}
 )
 """Unknown fields of responses that never pass into training rows: they hold gold, or were made with it."""
-
-
-@dataclass(slots=True)
-class _Counts:
-    """What a selection has done so far."""
-
-    dropped: Counter[str]
-    kept: int = 0
-    differ: int = 0
-
-    def add(self, dropped: Mapping[str, tuple[str, ...]], *, kept: bool, differs: bool) -> None:
-        self.kept += kept
-        self.differ += differs
-        self.dropped.update({reason: len(ids) for reason, ids in dropped.items()})
 
 
 def agree(
@@ -59,7 +38,7 @@ def agree(
     gold: str | Path | None = None,
     join: Join = "id",
     only_shared: bool = False,
-    nothing_agrees: bool = False,
+    nothing_agrees: bool | None = None,
     on_progress: jsonl.Progress | None = None,
 ) -> SelectionSummary:
     """Keep the questions on which both files agree; `out` gets two TRL prompt-completion rows for each, weak first.
@@ -76,45 +55,27 @@ def agree(
         gold: right answers, for the summary only: they have no part in the selection.
         join: how gold is found.
         only_shared: leave out questions that only one of the files has.
-        nothing_agrees: two texts without an answer agree, as in the paper's released sets.
+        nothing_agrees: two texts without an answer agree; None: with `match` "string", as in the paper's released sets.
         on_progress: told (bytes read, bytes in all) of each file, then (questions decided, questions in all).
 
     Raises:
         UserError: bad input, an id that only one of the files has, or one id with two questions.
     """
-    style, other = tasks.style(task), _other(match)
+    style = tasks.style(task)
     one_standard_input(weak, strong, gold)
     labels = _Labels(gold, style, match, layout, join)
-    counts = _Counts(Counter())
+    counts = Counts()
 
-    def found(question: Question, match: Match) -> Agreement:
-        return agreement.agree(
-            question.weak.answered[match], question.strong.answered[match], nothing_agrees=nothing_agrees
-        )
+    def rows(files: tuple[Index, Index]) -> Iterator[dict[str, Any]]:
+        found = streams.agree(files, style, match, counts, nothing_agrees=nothing_agrees, on_progress=on_progress)
+        for question, kept in found:
+            labels.add("kept", question, kept.weak.prediction)
+            for source, index, answer in zip(("weak", "icl"), files, (kept.weak, kept.icl), strict=True):
+                yield _with_extras(streams.example(question.id, source, answer), index, answer)
 
-    def rows(first: Index, second: Index) -> Iterator[dict[str, Any]]:
-        for question in questions(first, second, style, on_progress):
-            decided = found(question, match)
-            kept = bool(decided.kept)
-            counts.add(decided.dropped, kept=kept, differs=kept != bool(found(question, other).kept))
-            for pair in decided.kept:
-                labels.add("kept", question, pair.weak.prediction)
-                for source, index, answer in (("weak", first, pair.weak), ("icl", second, pair.icl)):
-                    row = {
-                        "id": question.weak.given[0].id,
-                        "source": source,
-                        "prompt": prompting.prompt(answer.question),
-                        "completion": prompting.completion(answer.response),
-                        "prediction": answer.prediction,
-                    }
-                    yield _with_extras(row, index, answer)
-
-    with opened(weak, strong, layout, several=False, only_shared=only_shared, on_progress=on_progress) as (
-        first,
-        second,
-    ):
-        written = jsonl.write(out, rows(first, second))
-        return _summary(counts, (first, second), written, match, labels)
+    with streams.opened(weak, strong, layout, several=False, only_shared=only_shared, on_progress=on_progress) as files:
+        written = jsonl.write(out, rows(files))
+        return _summary(counts, files, written, match, labels)
 
 
 def pairs(
@@ -156,45 +117,27 @@ def pairs(
         UserError: bad input or thresholds, an id that only one of the files has, or one id with two questions.
     """
     _thresholds(confidence, reject_confidence, max_pairs)
-    style, other = tasks.style(task), _other(match)
+    style = tasks.style(task)
     one_standard_input(weak, samples, gold)
     labels = _Labels(gold, style, match, layout, join)
-    counts = _Counts(Counter())
+    counts = Counts()
+    decide = partial(
+        build_pairs, confidence=confidence, reject_confidence=reject_confidence, max_pairs=max_pairs, seed=seed
+    )
 
-    def found(question: Question, match: Match) -> PairSet:
-        return build_pairs(
-            question.weak.answered[match],
-            question.strong.answered[match],
-            confidence=confidence,
-            reject_confidence=reject_confidence,
-            max_pairs=max_pairs,
-            seed=seed,
-        )
-
-    def rows(first: Index, second: Index) -> Iterator[dict[str, Any]]:
-        for question in questions(first, second, style, on_progress):
-            decided = found(question, match)
-            roles = [{pair.weak_role for pair in made.pairs} for made in (decided, found(question, other))]
-            counts.add(decided.dropped, kept=bool(decided.pairs), differs=roles[0] != roles[1])
-            (weak_answer,) = question.weak.answered[match]
-            said = {a.response: a.prediction for a in (weak_answer, *question.strong.answered[match])}
-            for number, pair in enumerate(decided.pairs):
-                if number == 0:  # all chosen texts of a question give one answer
-                    labels.add("kept", question, said[pair.chosen])
+    def rows(files: tuple[Index, Index]) -> Iterator[dict[str, Any]]:
+        found = streams.pairs(files, style, match, counts, decide, compare=True, on_progress=on_progress)
+        for question, made in found:
+            (weak_answer,), drawn = (side.answered[match] for side in question.sides)
+            said = {answer.response: answer.prediction for answer in (weak_answer, *drawn)}
+            labels.add("kept", question, said[made[0].chosen])  # all chosen texts of a question give one answer
+            for pair in made:
                 labels.add("rejected", question, said[pair.rejected])
-                row = {
-                    "id": question.weak.given[0].id,
-                    "prompt": prompting.prompt(pair.question),
-                    "chosen": prompting.completion(pair.chosen),
-                    "rejected": prompting.completion(pair.rejected),
-                    "weak_role": pair.weak_role,
-                    "confidence": pair.confidence,
-                }
-                yield _with_extras(row, first, weak_answer)
+                yield _with_extras(streams.preference(question.id, pair), files[0], weak_answer)
 
-    with opened(weak, samples, layout, several=True, on_progress=on_progress) as (first, second):
-        written = jsonl.write(out, rows(first, second))
-        return _summary(counts, (first, second), written, match, labels)
+    with streams.opened(weak, samples, layout, several=True, on_progress=on_progress) as files:
+        written = jsonl.write(out, rows(files))
+        return _summary(counts, files, written, match, labels)
 
 
 class _Labels:
@@ -210,7 +153,7 @@ class _Labels:
         """Note one label. Raises UserError where its question has no gold."""
         if self._golds is None:
             return
-        number = self._golds.find(question.weak.given[0], question.row)
+        number = self._golds.find(question.sides[0].given[0], question.row)
         self._waiting.append((what, prediction, number))
         if len(self._waiting) >= CHUNK:
             self._grade()
@@ -230,7 +173,7 @@ class _Labels:
         self._waiting.clear()
 
 
-def _summary(counts: _Counts, sides: tuple[Index, Index], rows: int, match: Match, labels: _Labels) -> SelectionSummary:
+def _summary(counts: Counts, sides: tuple[Index, Index], rows: int, match: Match, labels: _Labels) -> SelectionSummary:
     of = len(sides[0].ids)
     kept, rejected = labels.verdicts("kept"), labels.verdicts("rejected")
     return SelectionSummary(
@@ -251,10 +194,6 @@ def _with_extras(row: dict[str, Any], index: Index, answer: Answered) -> dict[st
         return row
     extra = answer.extra
     return row | {name: extra[name] for name in extra if name not in row and name.casefold() not in GOLD_NAMES}
-
-
-def _other(match: Match) -> Match:
-    return "string" if match == "equivalent" else "equivalent"
 
 
 def _thresholds(confidence: float, reject_confidence: float, max_pairs: int) -> None:

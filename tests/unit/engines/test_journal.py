@@ -73,6 +73,13 @@ def test_progress_counts_completions_and_tokens(tmp_path: Path) -> None:
     assert seen == [(4, 8, 16), (8, 8, 32)] * 2
 
 
+def test_parts_keep_questions_whole_and_in_order(monkeypatch) -> None:
+    monkeypatch.setattr(journal, "PART", 10)
+    assert list(journal.parts(iter("abcdefg"), 3)) == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
+    assert list(journal.parts("ab", 11)) == [["a"], ["b"]]
+    assert list(journal.parts("", 1)) == []
+
+
 class Backwards(Counting):
     """Runs many at once; the last batch ends first."""
 

@@ -11,8 +11,10 @@ import pytest
 
 from w2s import jsonl, seeds
 from w2s.config import Runtime
+from w2s.engines import journal
 from w2s.engines.base import Decoding, Request
 from w2s.engines.scripted import ScriptedEngine
+from w2s.errors import UserError
 from w2s.flow.step import Context
 from w2s.records import Response
 from w2s.steps import generate, launch, rows, select
@@ -60,7 +62,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     says = ["#### 1" if k % 2 == 0 else "#### 2" if k % 5 else "well" for k in range(len(QUESTIONS))]
     rows.write_responses(weak, [Response(id, f"{id}?", text) for id, text in zip(QUESTIONS, says, strict=True)])
 
-    def call(step: Any, name: str, engine: ScriptedEngine, against: bool = True, **params: Any) -> Any:
+    def call(
+        step: Any, name: str, engine: ScriptedEngine, against: bool = True, progress: Any = None, **params: Any
+    ) -> Any:
         monkeypatch.setattr(launch, "engine", lambda *_, **__: engine)
         (tmp_path / name).mkdir(exist_ok=True)
         inputs = {"questions": questions, "weak": weak} if against else {"questions": questions}
@@ -72,7 +76,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             output=out,
             scratch=tmp_path / name,
             runtime=Runtime(),
-            progress=lambda done, total, tokens=0: None,
+            progress=progress or (lambda done, total, tokens=0: None),
             given={"model": "scripted"},
         )
         return step(context), rows.read_responses(out)
@@ -150,6 +154,60 @@ def test_the_control_s_votes_are_those_of_all_samples(run: Run, tmp_path: Path) 
         )
     assert written["some"][0].read_bytes() == written["full"][0].read_bytes()
     assert written["some"][1] < 0.8 * written["full"][1]
+
+
+@pytest.mark.parametrize("step", [generate.answer, generate.answer_until_settled])
+def test_parts_give_what_all_at_once_gives(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: Any
+) -> None:
+    """Nine parts of seven questions (the last has four), where 65,536 texts fit into one."""
+    whole, _ = run(step, "whole", Counting())
+    monkeypatch.setattr(journal, "PART", 70)
+    parts, _ = run(step, "parts", Counting())
+    assert (tmp_path / "parts.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert {**parts, "generation_seconds": 0} == {**whole, "generation_seconds": 0}
+    assert len({path.name.split("-")[1] for path in (tmp_path / "parts").iterdir()}) == 9
+
+
+def test_killed_in_a_later_part_the_earlier_ones_are_not_drawn_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "PART", 200)
+    _, unbroken = run(generate.answer, "unbroken", Counting())
+    killed, rest = Counting(5), Counting()
+    with pytest.raises(KeyboardInterrupt):
+        run(generate.answer, "killed", killed)
+    assert len(killed.ran) > 200
+    _, resumed = run(generate.answer, "killed", rest)
+    assert resumed == unbroken and len(killed.ran) + len(rest.ran) == 600
+
+
+class Refusing(Counting):
+    """Refuses the last question."""
+
+    def plan(self, requests: Any, decoding: Decoding) -> Any:
+        if any(request.id == QUESTIONS[-1] for request in requests):
+            raise UserError("the prompt is too long")
+        return super().plan(requests, decoding)
+
+
+def test_a_request_that_is_refused_is_refused_before_anything_is_drawn(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "PART", 100)
+    engine = Refusing()
+    with pytest.raises(UserError, match="too long"):
+        run(generate.answer, "refused", engine)
+    assert engine.ran == []
+
+
+def test_progress_never_falls_and_ends_with_all_that_was_drawn(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "PART", 100)
+    seen: list[tuple[int, int, int]] = []
+    result, _ = run(generate.answer_until_settled, "seen", Counting(), progress=lambda *told: seen.append(told))
+    assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
+    assert seen[-1][0] == result["of"] and seen[-1][2] == result["tokens"]
+    assert all(done <= most <= 600 for done, most, _ in seen)
 
 
 @pytest.mark.parametrize("batches", range(1, 9))

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import random
+import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from w2s import jsonl
+from w2s import jsonl, streams
+from w2s.answers import answered
 from w2s.config import Runtime
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
+from w2s.method import pairs, voting
 from w2s.records import Response
 from w2s.steps import rows, select
 
@@ -24,23 +31,28 @@ def run(tmp_path: Path) -> Run:
     """Run a selection step on responses given as {role: [(id, sample, text)]}: its result and the rows it wrote."""
 
     def call(step: Any, params: dict[str, Any], **inputs: list[tuple[str, int, str]]) -> Any:
-        paths = {}
-        for role, given in inputs.items():
-            paths[role] = tmp_path / f"{role}.jsonl"
-            rows.write_responses(paths[role], [Response(i, f"Q{i}?", text, sample) for i, sample, text in given])
-        output = tmp_path / "out.jsonl"
-        context = Context(
-            params={**READING, **params},
-            inputs=paths,
-            results={},
-            output=output,
-            scratch=tmp_path,
-            runtime=Runtime(),
-            progress=lambda done, total, unit="": None,
-        )
-        return step(context), [row for _, row in jsonl.read(output)]
+        responses = {
+            role: [Response(i, f"Q{i}?", text, sample) for i, sample, text in some] for role, some in inputs.items()
+        }
+        context = in_folder(tmp_path, params, responses)
+        return step(context), [row for _, row in jsonl.read(context.output)]
 
     return call
+
+
+def in_folder(folder: Path, params: dict[str, Any], responses: dict[str, list[Response]]) -> Context:
+    """A context with the responses as its inputs."""
+    for role, some in responses.items():
+        rows.write_responses(folder / f"{role}.jsonl", some)
+    return Context(
+        params={**READING, **params},
+        inputs={role: folder / f"{role}.jsonl" for role in responses},
+        results={},
+        output=folder / "out.jsonl",
+        scratch=folder,
+        runtime=Runtime(),
+        progress=lambda done, total, tokens=0: None,
+    )
 
 
 def test_agreement_writes_two_rows_a_kept_question_and_counts_the_rest(run: Run) -> None:
@@ -63,6 +75,63 @@ def test_agreement_writes_two_rows_a_kept_question_and_counts_the_rest(run: Run)
     assert result["kept"] == 2 and result["of"] == 4
     assert result["dropped"] == {"disagree": 1, "weak_no_answer": 1}
     assert result["differs_from_string_match"] == 1  # 0.50 and 1/2 are the same number and other strings
+
+
+def test_by_string_two_texts_without_an_answer_agree(run: Run) -> None:
+    said = {"weak": [("a", 0, "well"), ("b", 0, "#### 4")], "strong": [("a", 0, "so"), ("b", 0, "#### 4")]}
+    result, written = run(select.agree, {"match": "string"}, **said)
+    assert [(row["id"], row["prediction"]) for row in written] == [("a", None), ("a", None), ("b", "4"), ("b", "4")]
+    assert (result["kept"], result["dropped"], result["differs_from_equivalent_match"]) == (2, {}, 1)
+    result, written = run(select.agree, {}, **said)
+    assert [row["id"] for row in written] == ["b", "b"] and result["dropped"] == {"weak_no_answer": 1}
+
+
+ANSWERS = ["1", "1.0", "2", "$3", None, ""]
+
+
+@given(
+    weak=st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=12),
+    drawn=st.lists(st.sampled_from(ANSWERS), min_size=36, max_size=36),
+    order=st.randoms(use_true_random=False),
+    chunk=st.integers(1, 20),
+    max_pairs=st.integers(1, 3),
+)
+def test_one_question_at_a_time_decides_as_the_method_does_on_all(
+    weak: list[str | None], drawn: list[str | None], order: random.Random, chunk: int, max_pairs: int
+) -> None:
+    """All answers in memory against files read in chunks, whatever the order of their rows."""
+
+    def said(number: int, sample: int, answer: str | None) -> Response:
+        text = {None: f"no idea {sample}", "": ""}.get(answer, f"{sample} #### {answer}")
+        return Response(f"q{number}", f"{number}?", text, sample)
+
+    ours = [said(number, 0, answer) for number, answer in enumerate(weak)]
+    theirs = [said(number, k, drawn[3 * number + k]) for number in range(len(weak)) for k in range(3)]
+    order.shuffle(theirs)
+    rule = {"confidence": 0.5, "reject_confidence": 0.6, "max_pairs": max_pairs, "seed": 1}
+    expected = pairs.build_pairs(
+        *([answered(r, "gsm8k", "equivalent") for r in side] for side in (ours, theirs)), **rule
+    )
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "CHUNK", chunk)
+        context = in_folder(Path(name), rule, {"weak": ours, "samples": theirs})
+        dropped = {reason: len(ids) for reason, ids in expected.dropped.items()}
+        if expected.pairs:
+            assert select.build_pairs(context)["dropped"] == dropped
+            assert [(row["id"], row["chosen"], row["rejected"]) for _, row in jsonl.read(context.output)] == [
+                (pair.id, " " + pair.chosen, " " + pair.rejected) for pair in expected.pairs
+            ]
+        else:
+            with pytest.raises(BranchEnds, match=re.escape(f"of {len(weak)} questions {dropped}")):
+                select.build_pairs(context)
+        select.majority(context)
+        votes = [
+            [answered(r, "gsm8k", "equivalent") for r in theirs if r.id == id]
+            for id in dict.fromkeys(r.id for r in theirs)
+        ]
+        winners = [(group[0].id, voting.vote(group).key) for group in votes]
+        chosen = rows.read_answered(context.output, READING)
+        assert [(answer.id, answer.key) for answer in chosen] == winners
 
 
 def test_nothing_agreed_ends_the_branch(run: Run) -> None:

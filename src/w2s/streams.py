@@ -1,0 +1,228 @@
+"""The method's selections over files of responses, a question at a time: for the verbs and for the recipe's steps.
+
+The decisions are `method.agreement` and `method.pairs` themselves, asked for each question apart: neither looks at two
+questions at once, so nothing changes, and only one chunk of texts is in memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from w2s import answers, jsonl, layouts, prompting
+from w2s.answers import Style, stated
+from w2s.config import Match
+from w2s.files import Index
+from w2s.layouts import Given
+from w2s.method import agreement
+from w2s.method.agreement import Agreement, Kept
+from w2s.method.pairs import Pair, PairSet
+from w2s.records import Answered
+from w2s.tasks.rows import Row
+
+CHUNK = 4096
+"""Responses whose answers are read together, so that worker processes are busy."""
+CHUNK_TEXT = 2**23
+"""Characters after which a chunk ends early."""
+
+Decide = Callable[[Sequence[Answered], Sequence[Answered]], PairSet]
+"""`method.pairs.build_pairs` with its thresholds, on the weak answer and the samples of one question."""
+
+
+class Side(NamedTuple):
+    """One side of a question: the responses as the file has them, and with their answers read out by each match."""
+
+    given: Sequence[Given]
+    answered: Mapping[Match, Sequence[Answered]]
+
+
+class Question(NamedTuple):
+    """A question with the responses of each file; `row` is where the first file has it."""
+
+    row: Row
+    sides: Sequence[Side]
+
+    @property
+    def id(self) -> str | int:
+        """Its id as the first file writes it."""
+        return self.sides[0].given[0].id
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a selection has done so far, in questions. `differ`: another outcome under the other match."""
+
+    kept: int = 0
+    differ: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, dropped: Mapping[str, tuple[str, ...]], *, kept: bool, differs: bool) -> None:
+        """Count one question."""
+        self.kept += kept
+        self.differ += differs
+        self.dropped.update({reason: len(ids) for reason, ids in dropped.items()})
+
+
+@contextmanager
+def opened(
+    weak: str | Path,
+    strong: str | Path,
+    layout: layouts.Name = "w2s",
+    *,
+    several: bool,
+    only_shared: bool = False,
+    on_progress: jsonl.Progress | None = None,
+) -> Iterator[tuple[Index, Index]]:
+    """The indexes of both files. Raises UserError for a bad file, or two that are not about the same questions."""
+    with (
+        Index(weak, layout, progress=on_progress) as first,
+        Index(strong, layout, several=several, beside=first, only_shared=only_shared, progress=on_progress) as second,
+    ):
+        yield first, second
+
+
+def questions(
+    files: Sequence[Index], style: Style, matches: Sequence[Match], on_progress: jsonl.Progress | None = None
+) -> Iterator[Question]:
+    """The questions in the order of the first file, their answers read out by each of `matches`, a chunk at a time."""
+    of, number = len(files[0].ids), 0
+    while number < of:
+        rows: list[Row] = []
+        read: list[list[list[tuple[Given, int]]]] = []
+        responses = text = 0
+        while number < of and responses < CHUNK and text < CHUNK_TEXT:
+            rows.append(files[0].row(number))
+            read.append([file.read(number) for file in files])
+            responses += sum(map(len, read[-1]))
+            text += sum(len(given.response) for side in read[-1] for given, _ in side)
+            number += 1
+        given = [sample for question in read for side in question for sample in side]
+        answered = {match: iter(_answered(given, style, match)) for match in matches}
+        for row, question in zip(rows, read, strict=True):
+            yield Question(row, [_side(side, answered) for side in question])
+        if on_progress is not None:
+            on_progress(number, of)
+
+
+def agree(
+    files: Sequence[Index],
+    style: Style,
+    match: Match,
+    counts: Counts,
+    *,
+    nothing_agrees: bool | None = None,
+    on_progress: jsonl.Progress | None = None,
+) -> Iterator[tuple[Question, Kept]]:
+    """Stage I: each question that is kept.
+
+    Args:
+        files: the weak file and the strong one.
+        style: how answers are written.
+        match: how they are compared; `counts.differ` tells where the other match would decide otherwise.
+        counts: is counted up.
+        nothing_agrees: two texts without an answer agree; None: with "string", as in the paper's released sets.
+        on_progress: told (questions decided, questions in all).
+    """
+    other: Match = other_match(match)
+
+    def found(question: Question, match: Match) -> Agreement:
+        weak, strong = (side.answered[match] for side in question.sides)
+        empty = match == "string" if nothing_agrees is None else nothing_agrees
+        return agreement.agree(weak, strong, nothing_agrees=empty)
+
+    for question in questions(files, style, (match, other), on_progress):
+        decided = found(question, match)
+        kept = bool(decided.kept)
+        counts.add(decided.dropped, kept=kept, differs=kept != bool(found(question, other).kept))
+        for pair in decided.kept:
+            yield question, pair
+
+
+def pairs(
+    files: Sequence[Index],
+    style: Style,
+    match: Match,
+    counts: Counts,
+    decide: Decide,
+    *,
+    compare: bool,
+    on_progress: jsonl.Progress | None = None,
+) -> Iterator[tuple[Question, Sequence[Pair]]]:
+    """Stage II: each question that has pairs, with them.
+
+    Args:
+        files: the weak file and that of the samples.
+        style: how answers are written.
+        match: how they are compared.
+        counts: is counted up.
+        decide: makes the pairs of a question.
+        compare: count in `counts.differ` the questions whose pairs have other roles by the other match.
+        on_progress: told (questions decided, questions in all).
+    """
+    matches: list[Match] = [match, other_match(match)] if compare else [match]
+    for question in questions(files, style, matches, on_progress):
+        weak, samples = question.sides
+        found = [decide(weak.answered[each], samples.answered[each]) for each in matches]
+        roles = [{pair.weak_role for pair in made.pairs} for made in found]
+        made = found[0].pairs
+        counts.add(found[0].dropped, kept=bool(made), differs=roles[0] != roles[-1])
+        if made:
+            yield question, made
+
+
+def example(identity: str | int, source: str, answer: Answered) -> dict[str, Any]:
+    """A TRL prompt-completion row of Stage I."""
+    return {
+        "id": identity,
+        "source": source,
+        "prompt": prompting.prompt(answer.question),
+        "completion": prompting.completion(answer.response),
+        "prediction": answer.prediction,
+    }
+
+
+def preference(identity: str | int, pair: Pair) -> dict[str, Any]:
+    """A TRL preference row; `confidence_most` where not all samples were drawn, and `confidence` is the least."""
+    row = {
+        "id": identity,
+        "prompt": prompting.prompt(pair.question),
+        "chosen": prompting.completion(pair.chosen),
+        "rejected": prompting.completion(pair.rejected),
+        "weak_role": pair.weak_role,
+        "confidence": pair.confidence,
+    }
+    return row | ({"confidence_most": pair.confidence_most} if pair.confidence_most > pair.confidence else {})
+
+
+def keys(predictions: Sequence[str | None], match: Match) -> list[str | None]:
+    """The key of each prediction; equal ones are read once."""
+    different = list(dict.fromkeys(predictions))
+    table = dict(zip(different, answers.keys(different, match), strict=True))
+    return [table[prediction] for prediction in predictions]
+
+
+def other_match(match: Match) -> Match:
+    """The other way to compare answers."""
+    return "string" if match == "equivalent" else "equivalent"
+
+
+def _side(side: Sequence[tuple[Given, int]], answered: Mapping[Match, Iterator[Answered]]) -> Side:
+    return Side([given for given, _ in side], {match: [next(each) for _ in side] for match, each in answered.items()})
+
+
+def _answered(given: Sequence[tuple[Given, int]], style: Style, match: Match) -> list[Answered]:
+    texts = [each.response.strip() for each, _ in given]
+    predictions = [
+        stated.read(text, each.question, style, flexible=match != "string")
+        for (each, _), text in zip(given, texts, strict=True)
+    ]
+    return [
+        Answered(str(each.id), each.question, text, prediction, key, sample, each.rest)
+        for (each, sample), text, prediction, key in zip(
+            given, texts, predictions, keys(predictions, match), strict=True
+        )
+    ]
