@@ -201,9 +201,9 @@ def print_plan(planned: Sequence[PlannedStep], budget: Budget | None = None) -> 
     counts = Counter(step.decision for step in planned)
     decided = ", ".join(f"{count} {decision}" for decision, count in counts.items())
     tokens = sum(step.expected_tokens for step in planned)
-    seconds = sum(step.expected_seconds or 0.0 for step in planned)
+    total = sum(step.expected_seconds or 0.0 for step in planned)
     unknown = sum(step.expected_seconds is None and step.expected_tokens > 0 for step in planned)
-    times = [took(seconds)] if seconds or not unknown else []
+    times = [took(total)] if total or not unknown else []
     times += [f"{unknown} steps whose speed is not known yet"] if unknown else []
     print(f"{decided}; at most about {tokens:,} tokens, {' and '.join(times)}")
     if budget is not None and budget.device_hours and (budget.devices > 1 or "given" in budget.sources):
