@@ -1,5 +1,6 @@
 # make run     install (once), then run the whole recipe on the built-in task and models
 # make test    install (once), then run the tests
+# make test-gpu  those that need a CUDA device (and a torch built for it)
 # make test-vllm  the same for the vLLM engine, in an environment of its own (Linux; vLLM's build for CPUs)
 # make check   lint, format, types, import rules
 # make install only the environment
@@ -13,7 +14,7 @@ VLLM_BIN   := $(VLLM_VENV)/bin
 VLLM_STAMP := $(VLLM_VENV)/.installed
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-vllm check install
+.PHONY: run test test-vllm test-gpu check install
 
 run: $(STAMP)
 	$(BIN)/w2s run
@@ -24,6 +25,9 @@ test: $(STAMP)
 test-vllm: $(VLLM_STAMP)
 	VLLM_CPU_KVCACHE_SPACE=$${VLLM_CPU_KVCACHE_SPACE:-1} \
 	  $(VLLM_BIN)/python -m pytest tests/vllm tests/contract/test_engines.py
+
+test-gpu: $(STAMP)
+	$(BIN)/python -m pytest tests/gpu tests/contract/test_engines.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .
