@@ -14,7 +14,7 @@ from typing import Any
 from w2s.config import Runtime
 from w2s.errors import UserError
 
-DEATHS = 5
+DEATHS = 3
 """Times one item may take its worker with it (a node lost, out of memory) before it is held to be the cause (ours)."""
 
 
@@ -64,7 +64,7 @@ class Pool:
 
     Args:
         make: makes the object; called in the worker.
-        workers: how many.
+        workers: at most so many; one starts when there is work for it.
         runtime: `threads` CPUs and, where the cluster has GPUs, `tensor_parallel` of them for each worker.
     """
 
@@ -77,8 +77,7 @@ class Pool:
         self._make = ray.put(make)
         self._free: list[Any] = []
         self._starting: dict[Any, Any] = {}
-        for _ in range(workers):
-            self._start()
+        self._workers = workers
 
     def _start(self) -> None:
         actor = self._worker.remote(self._make)
@@ -102,6 +101,8 @@ class Pool:
         running: dict[Any, tuple[int, Any]] = {}
         deaths = [0] * len(items)
         started_deaths = 0
+        while len(self._free) + len(self._starting) < min(self._workers, len(items)):
+            self._start()
         try:
             while waiting or running:
                 while waiting and self._free:
@@ -172,10 +173,17 @@ def train(
         Exception: what the function raised, as it was raised there.
     """
     ray = connect(runtime)
+    gpu = bool(ray.cluster_resources().get("GPU", 0)) and runtime.device != "cpu"
+    cpus = max(1, runtime.threads)
+    if runtime.train_workers == 1:  # a process group of one is none, and takes Ray Train 20 s to form
+        task = ray.remote(function).options(num_cpus=cpus, num_gpus=int(gpu), max_retries=DEATHS)
+        try:
+            return ray.get(task.remote(*arguments, **keywords))
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from error
     from ray import train as ray_train
     from ray.train.torch import TorchTrainer
 
-    gpu = bool(ray.cluster_resources().get("GPU", 0)) and runtime.device != "cpu"
     box = ray.remote(_Box).remote()
 
     def loop() -> None:
@@ -188,7 +196,7 @@ def train(
         scaling_config=ray_train.ScalingConfig(
             num_workers=runtime.train_workers,
             use_gpu=gpu,
-            resources_per_worker={"CPU": max(1, runtime.threads)} | ({"GPU": 1} if gpu else {}),
+            resources_per_worker={"CPU": cpus} | ({"GPU": 1} if gpu else {}),
         ),
         run_config=ray_train.RunConfig(storage_path=str(shared), name="ray"),
     )
