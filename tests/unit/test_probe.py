@@ -41,8 +41,7 @@ def test_rates_are_tokens_over_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
         def close(self) -> None:
             closed.append("closed")
 
-    monkeypatch.setitem(sys.modules, "w2s.training.sft", SimpleNamespace(train=train))
-    monkeypatch.setattr(sys.modules["w2s"], "training", SimpleNamespace(sft=SimpleNamespace(train=train)), False)
+    monkeypatch.setitem(sys.modules, "w2s.training", SimpleNamespace(sft=SimpleNamespace(train=train)))
     monkeypatch.setattr(engines, "load", lambda *_, **__: Engine(lambda request, decoding: "so it is #### 4"))
     monkeypatch.setattr(probe.time, "perf_counter", Clock())
     run = presets.load("tiny", ["training.batch_size=2", "weak_training.batch_size=3"])
