@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from w2s.engines.base import Completion, Decoding, Request
+from w2s.engines.base import Completion, Decoding, Request, groups
 from w2s.errors import UserError
 
 
@@ -36,6 +36,21 @@ class Tokens:
             for text, ids in zip(missing, self._tokenizer(missing, add_special_tokens=False).input_ids, strict=True):
                 self._known[text] = ids if ids[:1] == self._bos else self._bos + ids
         return {text: self._known[text] for text in distinct}
+
+    def ordered(
+        self, requests: Sequence[Request], decoding: Decoding
+    ) -> tuple[dict[str, list[int]], list[list[Request]]]:
+        """The prompts of `requests` in tokens, and the requests by question, longest prompt first. For `plan`.
+
+        Raises:
+            UserError: as `check`, for the longest.
+        """
+        self.forget()
+        prompts = self.prompts(request.prompt for request in requests)
+        grouped = groups(requests, lambda prompt: len(prompts[prompt]))
+        if grouped:
+            self.check(grouped[0][0], len(prompts[grouped[0][0].prompt]), decoding)
+        return prompts, grouped
 
     def check(self, request: Request, length: int, decoding: Decoding) -> None:
         """Refuse an empty prompt, and one of `length` tokens that leaves no room for `max_new_tokens`."""

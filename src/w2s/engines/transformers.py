@@ -20,7 +20,7 @@ from transformers.utils import logging
 from w2s import models
 from w2s.config import Runtime
 from w2s.engines import adapters, attention, cascade
-from w2s.engines.base import Completion, Decoding, Request, groups
+from w2s.engines.base import Completion, Decoding, Request
 from w2s.engines.decoding import Session, decode
 from w2s.engines.plain import PlainSession
 from w2s.engines.tokens import Tokens, end_tokens
@@ -60,11 +60,7 @@ class TransformersEngine:
         Raises:
             UserError: a prompt with `max_new_tokens` does not fit the model's context.
         """
-        self._tokens.forget()
-        prompts = self._tokens.prompts(request.prompt for request in requests)
-        ordered = groups(requests, lambda prompt: len(prompts[prompt]))
-        if ordered:
-            self._tokens.check(ordered[0][0], len(prompts[ordered[0][0].prompt]), decoding)
+        prompts, ordered = self._tokens.ordered(requests, decoding)
         shared = cascade.common_prefix(list(prompts.values())) if self._cascade and prompts else 0
         batches: list[list[Request]] = []
         width = spent = 0

@@ -20,7 +20,7 @@ from typing import Any
 from w2s import models, seeds
 from w2s.config import Dtype, Runtime
 from w2s.engines import adapters, isolated
-from w2s.engines.base import Completion, Decoding, Engine, Request, groups
+from w2s.engines.base import Completion, Decoding, Engine, Request
 from w2s.engines.canary import Canary
 from w2s.engines.tokens import Tokens, end_tokens
 from w2s.errors import UserError
@@ -73,11 +73,7 @@ class VllmEngine:
         Raises:
             UserError: a prompt with `max_new_tokens` does not fit the model's context.
         """
-        self._tokens.forget()
-        prompts = self._tokens.prompts(request.prompt for request in requests)
-        ordered = groups(requests, lambda prompt: len(prompts[prompt]))
-        if ordered:
-            self._tokens.check(ordered[0][0], len(prompts[ordered[0][0].prompt]), decoding)
+        prompts, ordered = self._tokens.ordered(requests, decoding)
         batches: list[list[Request]] = []
         spent = 0
         for group in ordered:
