@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +74,30 @@ print(json.dumps(results))
 """
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+def free_ports(number: int) -> list[int]:
+    """Below the range that the system hands out by itself: a connection of an earlier training cannot be on one."""
+    found: list[int] = []
+    while len(found) < number:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as free:
+            free.bind(("127.0.0.1", port))
+            found += [port] if port not in found else []
+    return found
+
+
+def wait(workers: list[subprocess.Popen[str]], outputs: list[Path]) -> list[str]:
+    """What the processes print, when all have ended; where one fails, the others would wait for it for ever."""
+    try:
+        while any(worker.poll() is None for worker in workers):
+            if any(worker.poll() for worker in workers):
+                break
+            time.sleep(0.1)
+    finally:
+        for worker in workers:
+            worker.kill()
+    texts = [output.read_text() for output in outputs]
+    assert [worker.wait() for worker in workers] == [0, 0, 0], "\n\n".join(text[-3000:] for text in texts)
+    return [text.splitlines()[-1] for text in texts]
 
 
 @pytest.fixture(scope="module")
@@ -82,34 +105,30 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], t
     """(layout, settings) -> results of all processes and the weights written. Each process does one after the other."""
     jobs: dict[int, list[list]] = {1: [], 2: []}
     folders = {}
+    ports = iter(free_ports(len(LAYOUTS) * len(SETTINGS)))
     for layout, (processes, runtime) in LAYOUTS.items():
         for name, (loss, settings) in SETTINGS.items():
             folders[layout, name] = out = tmp_path_factory.mktemp("trained")
             model = resolve("w2s:tiny-strong").path_or_id
-            jobs[processes].append([free_port(), model, str(out), loss, runtime, settings])
-    workers = []
+            jobs[processes].append([next(ports), model, str(out), loss, runtime, settings])
+    workers, outputs = [], []
     for processes, rank in ((1, 0), (2, 0), (2, 1)):
         group = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1"}
-        worker = subprocess.Popen(
-            [sys.executable, "-c", WORKER],
-            env=os.environ | {name: str(value) for name, value in group.items()},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        outputs.append(tmp_path_factory.mktemp("worker") / "output")
+        with open(outputs[-1], "w") as output:
+            worker = subprocess.Popen(
+                [sys.executable, "-c", WORKER],
+                env=os.environ | {name: str(value) for name, value in group.items()},
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         assert worker.stdin is not None
         worker.stdin.write(json.dumps(jobs[processes]))
         worker.stdin.close()
-        worker.stdin = None
         workers.append(worker)
-    try:
-        ends = [worker.communicate(timeout=900) for worker in workers]
-    finally:
-        for worker in workers:
-            worker.kill()
-    assert [worker.returncode for worker in workers] == [0, 0, 0], "\n".join(error for _, error in ends)
-    alone, first, second = ([*json.loads(output.splitlines()[-1])] for output, _ in ends)
+    alone, first, second = (json.loads(line) for line in wait(workers, outputs))
     found = {}
     for (layout, name), folder in folders.items():
         results = [alone.pop(0)] if LAYOUTS[layout][0] == 1 else [first.pop(0), second.pop(0)]
