@@ -213,6 +213,9 @@ def agree(
             "--nothing-agrees/--no-nothing-agrees", help="Two texts without an answer agree (default: with string)."
         ),
     ] = None,
+    augment_to: Annotated[int | None, typer.Option(min=1, help="Add questions until there are so many.")] = None,
+    samples: Annotated[str | None, typer.Option(help="More strong responses, from which --augment-to adds.")] = None,
+    seed: Annotated[int, typer.Option()] = 0,
     as_json: Json = False,
 ) -> None:
     """Keep the questions on which two models agree (Stage I)."""
@@ -221,7 +224,8 @@ def agree(
     with console.bar("agree") as move:
         made = verbs.agree(
             weak, strong, out, task=task, match=match, layout=layout, gold=gold, join=join,
-            only_shared=only_shared, nothing_agrees=nothing_agrees, on_progress=lambda done, of: move(done, of, 0),
+            only_shared=only_shared, nothing_agrees=nothing_agrees, augment_to=augment_to, samples=samples, seed=seed,
+            on_progress=lambda done, of: move(done, of, 0),
         )  # fmt: skip
     _summarise(made, out, as_json)
 

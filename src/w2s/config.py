@@ -135,6 +135,12 @@ class Selection(_Frozen):
     """From here on the weak text may stand as rejected (released code's default); no effect below `confidence`."""
     max_pairs: PositiveInt = 1
     """Pairs a question (released code: 1 on GSM8K, up to 3 on MATH and OlympicArena)."""
+    augment_to: PositiveInt | None = None
+    """Questions that the Stage I set of iteration 1 is to have; None: those of agreement, however few (released data:
+    1,000 on MATH with Gemma-2b, 2,000 with Mistral-7b)."""
+    augment: Literal["sampled", "disagreeing"] = "sampled"
+    """What is added until there are `augment_to`: questions on which one of `sampling.n` more strong answers agrees
+    (ours), or questions on which the two answers disagree (what the released data show). See method.augment."""
 
 
 class FewShot(_Frozen):

@@ -53,6 +53,8 @@ def summary(outcome: StepOutcome) -> str:
     result, parts = outcome.result, []
     if "kept" in result and "of" in result:
         parts.append(f"kept {result['kept']} of {result['of']}")
+    if "added" in result and "short" in result:
+        parts.append(f"added {result['added']}" + (f", {result['short']} short" if result["short"] else ""))
     if "of_all" in result:
         parts.append(
             f"drew {result['of']:,} of {result['of_all']:,} samples ({1 - result['of'] / result['of_all']:.1%} spared)"

@@ -31,7 +31,7 @@ def build(run: Run, planning: bool = False) -> list[Step]:
     d_icl = g.answer("icl_answers", M, "train_2", demonstrations)
 
     # Stage I and Stage II.
-    weak_to_strong(g, d_weak, d_icl)
+    weak_to_strong(g, d_weak, d_icl, demonstrations)
 
     # The baselines beside them.
     if "weak_floor" in asked:
@@ -49,17 +49,17 @@ def build(run: Run, planning: bool = False) -> list[Step]:
     if "control_strong_only" in asked:
         draws = g.sample("control_samples", M, demonstrations)
         d_self = g.majority("control_answers", draws)
-        weak_to_strong(g, d_self, d_icl, control=True)
+        weak_to_strong(g, d_self, d_icl, demonstrations, control=True)
     return g.steps
 
 
-def weak_to_strong(g: Graph, d_weak: Step, d_icl: Step, control: bool = False) -> None:
+def weak_to_strong(g: Graph, d_weak: Step, d_icl: Step, demonstrations: Step, control: bool = False) -> None:
     """Both stages: from two sets of answers to M_plus and the M_pro models (paper, sections on Stage I and II)."""
     M, recipe = g.recipe.strong, g.recipe
     mark = "control_" if control else ""
 
     # Stage I, iteration 1: learn from what the weak and the ICL answers agree on, each time from the base.
-    agreed = g.agree(f"{mark}stage1_iter1", d_weak, d_icl)
+    agreed = first_agreement(g, f"{mark}stage1_iter1", d_weak, d_icl, demonstrations)
     weak_ft = g.fine_tune(f"{mark}stage1_iter1_weak_ft", M, agreed, "weak")
     icl_ft = g.fine_tune(f"{mark}stage1_iter1_icl_ft", M, agreed, "icl")
 
@@ -90,3 +90,18 @@ def weak_to_strong(g: Graph, d_weak: Step, d_icl: Step, control: bool = False) -
     g.evaluate("m_plus", m_plus)
     for loss, model in zip(losses, m_pro, strict=True):
         g.evaluate(f"m_pro_{loss}", model)
+
+
+def first_agreement(g: Graph, name: str, d_weak: Step, d_icl: Step, demonstrations: Step) -> Step:
+    """The Stage I set of iteration 1: what both agree on; where the recipe says so (MATH), filled up to a number.
+
+    The control's is filled up likewise: it is to differ in the weak answers only.
+    """
+    M, selection = g.recipe.strong, g.recipe.selection
+    if selection.augment_to is None:
+        return g.agree(name, d_weak, d_icl)
+    agreed = g.agree(f"{name}_agreed", d_weak, d_icl, augmented=True)
+    more = d_icl  # the questions on which they disagree, as in the released data; or those where a sample agrees
+    if selection.augment == "sampled":
+        more = g.sample_missed(f"{name}_samples", M, demonstrations, agreed, d_weak)
+    return g.augment(name, agreed, d_weak, more)

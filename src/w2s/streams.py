@@ -6,8 +6,9 @@ questions at once, so nothing changes, and only one chunk of texts is in memory.
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from w2s.files import Index
 from w2s.layouts import Given
 from w2s.method import agreement
 from w2s.method.agreement import Agreement, Kept
+from w2s.method.augment import Candidate
 from w2s.method.pairs import Pair, PairSet
 from w2s.records import Answered
 from w2s.tasks.rows import Row
@@ -31,6 +33,8 @@ CHUNK_TEXT = 2**23
 
 Decide = Callable[[Sequence[Answered], Sequence[Answered]], PairSet]
 """`method.pairs.build_pairs` with its thresholds, on the weak answer and the samples of one question."""
+Offer = Callable[[Answered, Sequence[Answered]], Candidate | None]
+"""`method.augment.agreeing` or `disagreeing` with its seed, on the weak answer and the strong ones of one question."""
 
 
 class Side(NamedTuple):
@@ -86,26 +90,35 @@ def opened(
 
 
 def questions(
-    files: Sequence[Index], style: Style, matches: Sequence[Match], on_progress: jsonl.Progress | None = None
+    files: Sequence[Index],
+    style: Style,
+    matches: Sequence[Match],
+    on_progress: jsonl.Progress | None = None,
+    *,
+    numbers: Sequence[int] | None = None,
 ) -> Iterator[Question]:
-    """The questions in the order of the first file, their answers read out by each of `matches`, a chunk at a time."""
-    of, number = len(files[0].ids), 0
-    while number < of:
+    """The questions in the order of the first file, their answers read out by each of `matches`, a chunk at a time.
+
+    With `numbers` these questions only, in this order.
+    """
+    numbers = range(len(files[0].ids)) if numbers is None else numbers
+    of, done = len(numbers), 0
+    while done < of:
         rows: list[Row] = []
         read: list[list[list[tuple[Given, int]]]] = []
         responses = text = 0
-        while number < of and responses < CHUNK and text < CHUNK_TEXT:
-            rows.append(files[0].row(number))
-            read.append([file.read(number) for file in files])
+        while done < of and responses < CHUNK and text < CHUNK_TEXT:
+            rows.append(files[0].row(numbers[done]))
+            read.append([file.read(numbers[done]) for file in files])
             responses += sum(map(len, read[-1]))
             text += sum(len(given.response) for side in read[-1] for given, _ in side)
-            number += 1
+            done += 1
         given = [sample for question in read for side in question for sample in side]
         answered = {match: iter(_answered(given, style, match)) for match in matches}
         for row, question in zip(rows, read, strict=True):
             yield Question(row, [_side(side, answered) for side in question])
         if on_progress is not None:
-            on_progress(number, of)
+            on_progress(done, of)
 
 
 def agree(
@@ -142,6 +155,40 @@ def agree(
             yield question, pair
 
 
+def augment(
+    files: Sequence[Index],
+    style: Style,
+    match: Match,
+    kept: Container[str],
+    offer: Offer,
+    wanted: int,
+    *,
+    on_progress: jsonl.Progress | None = None,
+) -> Iterator[tuple[Question, Kept]]:
+    """Each question that is added to an agreement, best first: at most `wanted`. The ranks of all are in memory.
+
+    Args:
+        files: the weak file and that of the strong answers, which may lack questions.
+        style: how answers are written.
+        match: how they are compared.
+        kept: the ids that are in the agreement.
+        offer: ranks a question, or refuses it.
+        wanted: how many are to be added.
+        on_progress: told (questions ranked, questions in all).
+    """
+    if wanted < 1:
+        return
+    numbers = [number for id, number in files[0].ids.items() if id not in kept]
+    asked = zip(numbers, questions(files, style, (match,), on_progress, numbers=numbers), strict=True)
+    offered = ((number, offer(*_sides(question, match))) for number, question in asked)
+    ranks = ((made.rank, number) for number, made in offered if made is not None)
+    chosen = [number for _, number in heapq.nsmallest(wanted, ranks)]
+    for question in questions(files, style, (match,), numbers=chosen):
+        made = offer(*_sides(question, match))
+        assert made is not None
+        yield question, made.pair
+
+
 def pairs(
     files: Sequence[Index],
     style: Style,
@@ -172,6 +219,12 @@ def pairs(
         counts.add(found[0].dropped, kept=bool(made), differs=roles[0] != roles[-1])
         if made:
             yield question, made
+
+
+def examples(identity: str | int, kept: Kept, *, added: bool = False) -> list[dict[str, Any]]:
+    """The two TRL prompt-completion rows of a question of Stage I; `added` marks one on which there is no agreement."""
+    rows = [example(identity, source, answer) for source, answer in (("weak", kept.weak), ("icl", kept.icl))]
+    return [row | {"added": True} for row in rows] if added else rows
 
 
 def example(identity: str | int, source: str, answer: Answered) -> dict[str, Any]:
@@ -208,6 +261,11 @@ def keys(predictions: Sequence[str | None], match: Match) -> list[str | None]:
 def other_match(match: Match) -> Match:
     """The other way to compare answers."""
     return "string" if match == "equivalent" else "equivalent"
+
+
+def _sides(question: Question, match: Match) -> tuple[Answered, Sequence[Answered]]:
+    (weak,), strong = (side.answered[match] for side in question.sides)
+    return weak, strong
 
 
 def _side(side: Sequence[tuple[Given, int]], answered: Mapping[Match, Iterator[Answered]]) -> Side:

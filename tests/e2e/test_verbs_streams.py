@@ -67,6 +67,20 @@ def test_the_weak_file_may_come_through_a_pipe(w2s: Any, files: dict[str, Path])
     assert "kept 5 of 10" in done.stderr and "5 of 5" in done.stderr
 
 
+def test_an_agreement_is_augmented_from_the_command_line(w2s: Any, tmp_path: Path, files: dict[str, Path]) -> None:
+    """Five of ten are kept, and four of five samples agree on each of the others: of 7 wanted 2 are added."""
+    out = tmp_path / "h.jsonl"
+    arguments = ["agree", "--task", "gsm8k", "--weak", str(files["weak"]), "--strong", str(files["strong"])]
+    done = w2s(*arguments, "--augment-to", "7", "--samples", str(files["samples"]), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "kept 5 of 10" in done.stdout and "added 2 questions on which a sample agrees, 0 short" in done.stdout
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(rows) == 14 and [row.get("added", False) for row in rows] == [False] * 10 + [True] * 4
+    assert all(row["id"] % 2 for row in rows[10:])
+    assert w2s(*arguments, "--augment-to", "7", "--out", str(out)).returncode == 2
+    assert w2s(*arguments, "--augment-to", "0", "--out", str(out)).returncode == 2
+
+
 def test_a_response_that_is_refused_late_leaves_no_file(w2s: Any, tmp_path: Path, files: dict[str, Path]) -> None:
     with open(files["weak"], "a") as more:
         more.write(json.dumps(said(3, 3)) + "\n")

@@ -103,3 +103,49 @@ def test_the_order_of_the_runs_seed_reaches_every_draw_but_no_question(steps: di
     assert other["questions_train_2"].fingerprint == same["questions_train_2"].fingerprint
     for name in ("weak_floor", "m_plus", "m_plus_samples", "stage2_pairs", "demonstrations"):
         assert other[name].fingerprint != same[name].fingerprint
+
+
+SMALL = ["task.train_1=5", "task.train_2=5", "task.test=5"]
+
+
+def built(*overrides: str) -> dict[str, Step]:
+    return {step.name: step for step in recipe.build(presets.load("tiny", [*SMALL, *overrides]))}
+
+
+def test_an_augmented_set_is_trained_on_and_lies_where_the_agreement_did() -> None:
+    steps = built("selection.augment_to=4")
+    for mark, weak in (("", "weak_answers"), ("control_", "control_answers")):
+        name = f"{mark}stage1_iter1"
+        assert inputs(steps[f"{name}_agreed"]) == {"weak": weak, "strong": "icl_answers"}
+        assert inputs(steps[f"{name}_samples_questions"]) == {"agreed": f"{name}_agreed", "weak": weak}
+        drawn = steps[f"{name}_samples"]
+        assert inputs(drawn) == {"demonstrations": "demonstrations", "questions": f"{name}_samples_questions"}
+        assert (drawn.params["n"], drawn.params["temperature"]) == (10, 1.0)
+        assert drawn.given["model"] == "w2s:tiny-strong"
+        assert inputs(steps[name]) == {"agreed": f"{name}_agreed", "weak": weak, "more": f"{name}_samples"}
+        assert steps[name].output == f"data/{name}.jsonl"
+        assert inputs(steps[f"{name}_weak_ft"]) == {"data": name}
+        assert inputs(steps[f"precision_{name}"]) == {"selection": name}
+        assert f"precision_{name}_agreed" not in steps
+        assert inputs(steps[f"{mark}stage1_iter2"])["weak"] == f"{mark}iter1_weak_ft_answers"
+    assert len(ordered(steps.values())) == len(steps)
+
+
+def test_disagreeing_answers_are_there_and_nothing_is_drawn_for_them() -> None:
+    steps = built("selection.augment_to=4", "selection.augment=disagreeing")
+    assert inputs(steps["stage1_iter1"]) == {
+        "agreed": "stage1_iter1_agreed", "weak": "weak_answers", "more": "icl_answers",
+    }  # fmt: skip
+    assert not any("stage1_iter1_samples" in name for name in steps)
+
+
+def test_a_recipe_that_does_not_augment_is_the_same_recipe() -> None:
+    plain, other = built(), built("selection.augment=disagreeing")
+    assert {name: step.fingerprint for name, step in plain.items()} == {
+        name: step.fingerprint for name, step in other.items()
+    }
+    augmented = built("selection.augment_to=4")
+    for name in ("icl_answers", "weak_answers", "full_weak_ft", "control_answers"):
+        assert augmented[name].fingerprint == plain[name].fingerprint
+    assert augmented["stage1_iter1_weak_ft"].fingerprint != plain["stage1_iter1_weak_ft"].fingerprint
+    assert augmented["stage2_pairs"].payload == plain["stage2_pairs"].payload

@@ -8,14 +8,21 @@ agree, in random order after the kept ones. Of the added texts 9 to 12 % are rig
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from w2s.errors import UserError
 from w2s.method.agreement import Agreement, Kept, by_id
 from w2s.records import Answered
 from w2s.seeds import derive
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A question that can be added, with its two texts. Those of smaller `rank` are added first."""
+
+    rank: tuple[float, int]
+    pair: Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +43,34 @@ class Augmented:
         return self.kept + self.added
 
 
+def agreeing(weak: Answered, samples: Sequence[Answered], seed: int) -> Candidate | None:
+    """The weak text and the agreeing sample with the smallest number; None where no sample agrees (ours).
+
+    The larger the share of agreeing samples, the smaller the rank; ties in an order drawn by `seed` and the id. No
+    answer never agrees. One question at a time: all are of one id.
+    """
+    found = [sample for sample in samples if sample.key is not None and sample.key == weak.key]
+    if not found:
+        return None
+    rank = -len(found) / len(samples), derive(seed, "augment", weak.id)
+    return Candidate(rank, Kept(weak.id, weak, min(found, key=lambda sample: sample.sample)))
+
+
+def disagreeing(weak: Answered, strong: Sequence[Answered], seed: int) -> Candidate | None:
+    """The two texts of a question on which both sides answer, and disagree; None of another one.
+
+    In an order drawn by `seed` and the id. Source: the released MATH sets (deduced from the data).
+    """
+    (other,) = strong or (None,)
+    if other is None or weak.key is None or other.key in (None, weak.key):
+        return None
+    return Candidate((0.0, derive(seed, "fill", weak.id)), Kept(weak.id, weak, other))
+
+
 def augment(
     agreement: Agreement, weak: Iterable[Answered], samples: Iterable[Answered], *, target: int, seed: int
 ) -> Augmented:
     """Add questions on which a sampled strong answer agrees with the weak one, until there are `target` (ours).
-
-    Questions with the largest share of agreeing samples come first, ties in an order drawn by `seed` and the id; each
-    brings its weak text and the agreeing sample with the smallest number. No answer never agrees.
 
     Args:
         agreement: what greedy answers agree on.
@@ -58,15 +86,12 @@ def augment(
     by_question: dict[str, list[Answered]] = {}
     for sample in samples:
         by_question.setdefault(sample.id, []).append(sample)
-    found: list[tuple[float, int, Kept]] = []
-    for id, answer in by_id(weak, "the weak answers").items():
-        drawn = by_question.get(id, [])
-        agreeing = [sample for sample in drawn if sample.key is not None and sample.key == answer.key]
-        if id not in kept and agreeing:
-            first = min(agreeing, key=lambda sample: sample.sample)
-            found.append((-len(agreeing) / len(drawn), derive(seed, "augment", id), Kept(id, answer, first)))
-    found.sort(key=lambda each: each[:2])
-    return _augmented(agreement, [each for *_, each in found], target)
+    found = [
+        agreeing(answer, by_question.get(id, []), seed)
+        for id, answer in by_id(weak, "the weak answers").items()
+        if id not in kept
+    ]
+    return _augmented(agreement, found, target)
 
 
 def fill(
@@ -88,11 +113,10 @@ def fill(
     """
     kept, theirs = _kept(agreement, target), by_id(strong, "the strong answers")
     found = [
-        Kept(id, answer, theirs[id])
+        disagreeing(answer, [theirs[id]] if id in theirs else [], seed)
         for id, answer in by_id(weak, "the weak answers").items()
-        if id not in kept and id in theirs and answer.key is not None and theirs[id].key is not None
+        if id not in kept
     ]
-    random.Random(derive(seed, "fill")).shuffle(found)
     return _augmented(agreement, found, target)
 
 
@@ -102,6 +126,7 @@ def _kept(agreement: Agreement, target: int) -> set[str]:
     return {each.id for each in agreement.kept}
 
 
-def _augmented(agreement: Agreement, found: list[Kept], target: int) -> Augmented:
+def _augmented(agreement: Agreement, candidates: Iterable[Candidate | None], target: int) -> Augmented:
+    found = sorted((each for each in candidates if each is not None), key=lambda each: each.rank)
     wanted = max(0, target - len(agreement.kept))
-    return Augmented(agreement.kept, tuple(found[:wanted]), max(0, wanted - len(found)))
+    return Augmented(agreement.kept, tuple(each.pair for each in found[:wanted]), max(0, wanted - len(found)))

@@ -138,7 +138,7 @@ def _model(name: str, result: Mapping[str, Any], answers: Mapping[str, Rows], se
         row["pgr"] = pgr(*(sum(correct) / len(correct) for correct in joined))
         interval = pgr_interval(*joined, seed=derive(seed, "report", "pgr", name))
         row["pgr_ci95"] = None if interval is None else list(interval)
-    return row | {field: result[field] for field in ("per_level", *_SAMPLED) if result.get(field)}
+    return row | {field: result[field] for field in ("per_level", "per_subject", *_SAMPLED) if result.get(field)}
 
 
 def _joined(answers: Mapping[str, Rows], names: Sequence[str]) -> list[list[bool]] | None:
@@ -167,16 +167,18 @@ def _paired(answers: Mapping[str, Rows], seed: int) -> dict[str, dict[str, Any]]
 
 
 def _selection(records: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What each filter kept; one that kept nothing ended its branch and has kept 0."""
+    """What each filter kept, and what was added to it; one that kept nothing ended its branch and has kept 0."""
     given = records.get("questions_train_2", {}).get("result", {}).get("of", 0)
     selection: dict[str, dict[str, Any]] = {}
     for name in SELECTIONS:
         if name in records:
-            result = {"kept": 0, "of": given, "dropped": {}} | records[name]["result"]
+            result = {"kept": 0, "of": given, "added": 0, "dropped": {}} | records[name]["result"]
             judged = records.get(f"precision_{name}", {}).get("result", {})
             selection[name] = {field: result[field] for field in ("kept", "of")}
             selection[name] |= {"precision": judged.get("precision"), "precision_ci95": judged.get("ci95")}
-            selection[name] |= {field: result[field] for field in ("pairs", "dropped") if field in result}
+            selection[name] |= {"added": result["added"], "added_precision": judged.get("added_precision")}
+            selection[name] |= {"added_precision_ci95": judged.get("added_ci95")}
+            selection[name] |= {field: result[field] for field in ("short", "pairs", "dropped") if field in result}
     return selection
 
 

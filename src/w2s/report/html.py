@@ -41,7 +41,10 @@ def render(folder: Path, run: config.Run, results: Mapping[str, Any]) -> str:
         descriptions=MODELS,
         method=table.STRONG,
         figures=_figures(results),
-        levels=sorted({level for model in models.values() for level in model.get("per_level", {})}, key=_number),
+        groups={
+            of: sorted({group for model in models.values() for group in model.get(f"per_{of}", {})}, key=_number)
+            for of in ("level", "subject")
+        },
         ks=sorted({k for model in models.values() for k in model.get("pass_at_k", {})}, key=_number),
         samples=choose_samples(read_answers(folder, list(models)), run.recipe.seed),
         settings=yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False, allow_unicode=True),

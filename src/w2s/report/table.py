@@ -90,10 +90,15 @@ def _paired(paired: Mapping[str, Mapping[str, Any]]) -> Table:
 def _selection(selection: Mapping[str, Mapping[str, Any]]) -> Table:
     table = _table("what the filters kept, and how much of it is right")
     table.add_column("step", no_wrap=True)
-    for header in ("kept", "of", "precision, %", "95 % interval"):
+    augmented = any("short" in step for step in selection.values())
+    headers = ["kept", "of", "precision, %", "95 % interval"]
+    headers += ["added", "short", "of added, %", "95 % interval"] if augmented else []
+    for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
     for name, step in selection.items():
-        table.add_row(
-            name, str(step["kept"]), str(step["of"]), percent(step["precision"]), interval(step["precision_ci95"])
-        )
+        cells = [str(step["kept"]), str(step["of"]), percent(step["precision"]), interval(step["precision_ci95"])]
+        if "short" in step:
+            cells += [str(step["added"]), str(step["short"])]
+            cells += [percent(step["added_precision"]), interval(step["added_precision_ci95"])]
+        table.add_row(name, *cells)
     return table

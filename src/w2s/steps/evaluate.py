@@ -15,7 +15,7 @@ from w2s.steps.rows import read_answered, read_responses
 
 
 def accuracy(context: Context) -> dict[str, Any]:
-    """Grade a model's test responses; writes them with prediction, verdict and level."""
+    """Grade a model's test responses; writes them with prediction, verdict, level and subject."""
     params = context.params
     table = gold.load(context.given["task"], "test")
     rows: list[dict[str, Any]] = []
@@ -32,10 +32,14 @@ def accuracy(context: Context) -> dict[str, Any]:
                 "prediction": prediction,
                 "verdict": verdicts[response.id],
                 "level": entry.level,
+                "subject": entry.subject,
             }
         )
     jsonl.write(context.output, rows)
-    levels = accuracy_by_group(verdicts, {question: table[question].level for question in verdicts})
+    groups: dict[str, dict[str, Any]] = {
+        "per_level": {question: table[question].level for question in verdicts},
+        "per_subject": {question: table[question].subject for question in verdicts},
+    }
     found = metrics.accuracy(list(verdicts.values()))
     return {
         "model": params["model"],
@@ -45,8 +49,13 @@ def accuracy(context: Context) -> dict[str, Any]:
         "n": found.n,
         "no_answer": found.no_answer / found.n,
         "undecided": found.undecided / found.n,
-        "per_level": {
-            str(level): {"correct": of.correct, "n": of.n} for level, of in levels.items() if level is not None
+        **{
+            name: {
+                str(group): {"correct": of.correct, "n": of.n}
+                for group, of in accuracy_by_group(verdicts, by).items()
+                if group is not None
+            }
+            for name, by in groups.items()
         },
     }
 
@@ -73,17 +82,30 @@ def sampled_accuracy(context: Context) -> dict[str, Any]:
 def precision(context: Context) -> dict[str, Any]:
     """Share of a selection's pseudo-labels that are right: of agreed answers, or of chosen texts.
 
+    Where a selection was augmented, that of what was added stands apart; of an added question the weak text counts.
+
     Raises:
         BranchEnds: there is no gold for `train_2`; nothing else needs it.
     """
     params = context.params
     table = gold.load(context.given["task"], "train_2")
-    verdicts: dict[str, Verdict] = {}
+    kept: dict[str, Verdict] = {}
+    added: dict[str, Verdict] = {}
     for _, row in jsonl.read(context.inputs["selection"]):
         if row["id"] not in table:
             raise BranchEnds(f"no gold for question {row['id']} of train_2")
         text = row.get("chosen") or row.get("completion") or row["response"]
         prediction = stated.read(text, row.get("prompt") or row["question"], params["style"])
+        verdicts = added if row.get("added") else kept
         verdicts.setdefault(row["id"], gold.grade(table[row["id"]], prediction, params["match"]))
+    return _share(kept, "") | (_share(added, "added_") if added else {})
+
+
+def _share(verdicts: dict[str, Verdict], mark: str) -> dict[str, Any]:
     found = metrics.accuracy(list(verdicts.values()))
-    return {"precision": found.accuracy, "ci95": list(found.ci95), "correct": found.correct, "n": found.n}
+    return {
+        f"{mark}precision": found.accuracy if found.n else None,
+        f"{mark}ci95": list(found.ci95) if found.n else None,
+        f"{mark}correct": found.correct,
+        f"{mark}n": found.n,
+    }

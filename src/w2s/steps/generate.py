@@ -136,6 +136,9 @@ def _generate(context: Context, draw: Draw) -> dict[str, Any]:
                 yield Response(c.id, text[c.id], c.text, c.sample)
 
     started = time.perf_counter()
+    if not meter.most:
+        rows.write_responses(context.output, (), several=n > 1)  # nothing is asked: no model is loaded
+        return {"of": 0, "tokens": 0, "cut_off": 0, "generation_seconds": 0.0}
     with _engine(context) as engine:
         for part in itertools.islice(_parts(context), 1, None):  # refused now, or after hours; the first one is next
             engine.plan(part.requests(n), _decoding(context))

@@ -16,6 +16,8 @@ from w2s.steps import evaluate, generate, select, supervise, train
 Model = Step | str
 """A trained model (the step that makes it), or a reference to a base model."""
 
+_RULE = {"confidence", "reject_confidence", "max_pairs"}  # of a selection, what decides about pairs
+
 RESPONSE_SHARE = 0.35
 """Share of `max_new_tokens` a response is expected to use, for the plan only (measured on `tiny`: 41 of 112)."""
 
@@ -174,8 +176,9 @@ class Graph:
         output: str | None = None,
         settle: bool = False,
         weak: Step | None = None,
+        only: Step | None = None,
     ) -> Step:
-        """`model` answers a split: greedily, or with that many samples a question.
+        """`model` answers a split, or `only` these of its questions: greedily, or with that many samples a question.
 
         With `settle` only as many of them as decide the question's fate against its answer in `weak`, or its vote.
         """
@@ -186,7 +189,7 @@ class Graph:
         if settle:
             params |= self._reading()
         if settle and weak is not None:
-            params |= recipe.selection.model_dump(exclude={"match"})
+            params |= recipe.selection.model_dump(include=_RULE)
             inputs["weak"] = weak
         texts = [prompting.prompt(question.question) for question in self.prepared.questions[split]]
         count = len(texts) * max(1, samples)
@@ -208,7 +211,7 @@ class Graph:
                     "stop": list(prompting.stop(demonstrations is not None)),
                     "trust_remote_code": recipe.trust_remote_code,
                 },
-                inputs={**inputs, "questions": self.questions[split]},
+                inputs={**inputs, "questions": only or self.questions[split]},
                 given=given,
                 output=output or f"data/{name}.jsonl",
                 expected_tokens=int(count * recipe.max_new_tokens * RESPONSE_SHARE),
@@ -249,19 +252,35 @@ class Graph:
         """The most common answer of the samples, in the place of weak answers."""
         return self._select(name, select.majority, {}, samples=samples)
 
-    def agree(self, name: str, weak: Step, strong: Step) -> Step:
-        """Questions on which both give the same final answer."""
+    def agree(self, name: str, weak: Step, strong: Step, *, augmented: bool = False) -> Step:
+        """Questions on which both give the same final answer; an agreement to be augmented is measured after that."""
         rule = (
             {"nothing_agrees": True} if self.recipe.selection.match == "string" else {}
         )  # the step's rule, for identity
+        if augmented:
+            return self._select(name, select.agree, rule | {"augmented": True}, weak=weak, strong=strong)
         step = self._select(name, select.agree, rule, weak=weak, strong=strong)
+        self.precision(step)
+        return step
+
+    def sample_missed(self, name: str, model: Model, demonstrations: Step, agreed: Step, weak: Step) -> Step:
+        """`sampling.n` answers to each question that is not `agreed` upon; none where there are enough of these."""
+        params = {"augment_to": self.recipe.selection.augment_to}
+        asked = self._select(f"{name}_questions", select.missed, params, agreed=agreed, weak=weak)
+        return self.answer(name, model, "train_2", demonstrations, samples=self.recipe.sampling.n, only=asked)
+
+    def augment(self, name: str, agreed: Step, weak: Step, more: Step) -> Step:
+        """An agreement, filled up from the weak answers and `more` strong ones to the number of questions asked for."""
+        params = self.recipe.selection.model_dump(include={"augment_to", "augment"})
+        params["seed"] = derive(self.recipe.seed, name)
+        step = self._select(name, select.augment, params, agreed=agreed, weak=weak, more=more)
         self.precision(step)
         return step
 
     def pairs(self, name: str, weak: Step, samples: Step) -> Step:
         """Preference pairs that set weak texts against sampled ones."""
         selection = self.recipe.selection
-        params = selection.model_dump(exclude={"match"}) | {"seed": derive(self.recipe.seed, name)}
+        params = selection.model_dump(include=_RULE) | {"seed": derive(self.recipe.seed, name)}
         if self.recipe.sampling.adaptive:
             params["n"] = self.recipe.sampling.n
         step = self._select(name, select.build_pairs, params, weak=weak, samples=samples)
@@ -283,8 +302,9 @@ class Graph:
         evaluation = self.recipe.evaluation
         greedy = self.answer(f"test_{name}", model, "test", demonstrations, output=f"data/responses/{name}.jsonl")
         self._grade(
-            f"evaluate_{name}", evaluate.accuracy, {"model": name}, "test", f"data/test_{name}.jsonl", responses=greedy
-        )
+            f"evaluate_{name}", evaluate.accuracy, {"model": name}, "test", f"data/test_{name}.jsonl", version=2,
+            responses=greedy,
+        )  # fmt: skip
         if evaluation.samples and name in evaluation.models:
             drawn = self.answer(
                 f"test_samples_{name}", model, "test", demonstrations,
@@ -293,12 +313,20 @@ class Graph:
             params = {"model": name, "k": list(evaluation.k)}
             self._grade(f"evaluate_samples_{name}", evaluate.sampled_accuracy, params, "test", "", responses=drawn)
 
-    def _grade(self, name: str, run: Any, params: Mapping[str, Any], split: str, output: str, **inputs: Step) -> Step:
+    def _grade(
+        self,
+        name: str,
+        run: Any,
+        params: Mapping[str, Any],
+        split: str,
+        output: str,
+        *,
+        version: int = 1,
+        **inputs: Step,
+    ) -> Step:
         reading = self._reading() | {"gold": self.gold_hash[split]}
         given = {"task": self.recipe.task}
-        return self._add(
-            Step(name, run, {**reading, **params}, inputs=inputs, given=given, output=output, kind="evaluate")
-        )
+        return self._add(Step(name, run, {**reading, **params}, inputs, output, version, given=given, kind="evaluate"))
 
     def _reading(self) -> dict[str, str]:
         """How final answers are read and compared."""
@@ -318,7 +346,7 @@ class Graph:
     def _most_examples(self, data: Step, source: str) -> int:
         """What a training set can have at most: selections are not known before they are made."""
         split = data.params.get("split", "train_2")
-        sides = 2 if data.run is select.agree and source == "both" else 1
+        sides = 2 if data.run in (select.agree, select.augment) and source == "both" else 1
         return sides * len(self.prepared.questions[split])
 
     def _tokens(self, examples: int) -> float:

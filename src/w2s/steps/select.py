@@ -5,15 +5,18 @@ All but the demonstrations, for which all weak texts are compared, take one ques
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from w2s import jsonl, prompting, streams
 from w2s.errors import BranchEnds
 from w2s.files import Index
 from w2s.flow.step import Context
+from w2s.method import augment as method
 from w2s.method import demonstrations, voting
 from w2s.method.pairs import build_pairs as pairs_of
 from w2s.records import Response
@@ -53,7 +56,8 @@ def all_examples(context: Context) -> dict[str, Any]:
 def agree(context: Context) -> dict[str, Any]:
     """Write the questions on which two models' final answers agree, with both texts (paper, Stage I).
 
-    Two texts without an answer agree where answers are compared as strings, as in the paper's released sets.
+    Two texts without an answer agree where answers are compared as strings, as in the paper's released sets. An empty
+    set ends the branch, unless it is to be augmented.
     """
     inputs, style, match = context.inputs, context.params["style"], context.params["match"]
     counts = streams.Counts()
@@ -61,14 +65,10 @@ def agree(context: Context) -> dict[str, Any]:
         found = streams.agree(files, style, match, counts, on_progress=context.progress)
         jsonl.write(
             context.output,
-            (
-                streams.example(question.id, source, answer)
-                for question, kept in found
-                for source, answer in (("weak", kept.weak), ("icl", kept.icl))
-            ),
+            (row for question, kept in found for row in streams.examples(question.id, kept)),
         )
         of = len(files[0].ids)
-    if not counts.kept:
+    if not counts.kept and not context.params.get("augmented"):
         raise BranchEnds(f"the agreement set is empty: of {of} questions {dict(counts.dropped)}")
     return {
         "kept": counts.kept,
@@ -76,6 +76,56 @@ def agree(context: Context) -> dict[str, Any]:
         "dropped": dict(counts.dropped),
         f"differs_from_{streams.other_match(match)}_match": counts.differ,
     }
+
+
+def missed(context: Context) -> dict[str, Any]:
+    """Write the questions that an agreement dropped, to be asked again; none where it has as many as it should.
+
+    Those to which the weak model gives no answer are left out: no sample can agree with it.
+    """
+    params = context.params
+    kept = _ids(context.inputs["agreed"])
+    counts = Counter[str]()
+
+    def asked(index: Index) -> Iterator[dict[str, Any]]:
+        for question in streams.questions((index,), params["style"], (params["match"],), context.progress):
+            (answer,) = question.sides[0].answered[params["match"]]
+            if answer.id in kept:
+                continue
+            counts["asked" if answer.key is not None else "weak_no_answer"] += 1
+            if answer.key is not None:
+                yield {"id": answer.id, "question": answer.question}
+
+    with Index(context.inputs["weak"], "w2s") as index:
+        enough = len(kept) >= params["augment_to"]
+        jsonl.write(context.output, () if enough else asked(index))
+        return {"kept": counts["asked"], "of": len(index.ids), "dropped": {"weak_no_answer": counts["weak_no_answer"]}}
+
+
+def augment(context: Context) -> dict[str, Any]:
+    """Write an agreement, and after it the questions that are added to it, marked as such (`method.augment`)."""
+    params, inputs = context.params, context.inputs
+    kept, sampled = _ids(inputs["agreed"]), params["augment"] == "sampled"
+    wanted = max(0, params["augment_to"] - len(kept))
+    offer = partial(method.agreeing if sampled else method.disagreeing, seed=params["seed"])
+    added = 0
+
+    def more() -> Iterator[dict[str, Any]]:
+        nonlocal added
+        if not wanted or next(rows.responses(inputs["more"]), None) is None:
+            return
+        with streams.opened(inputs["weak"], inputs["more"], several=sampled, only_shared=True) as files:
+            style, match = params["style"], params["match"]
+            found = streams.augment(files, style, match, kept, offer, wanted, on_progress=context.progress)
+            for question, pair in found:
+                yield from streams.examples(question.id, pair, added=True)
+                added += 1
+
+    jsonl.write(context.output, itertools.chain((row for _, row in jsonl.read(inputs["agreed"])), more()))
+    result = context.results["agreed"] | {"added": added, "short": wanted - added}
+    if not kept and not added:
+        raise BranchEnds(f"the agreement set is empty, and there is nothing to add: of {result['of']} questions")
+    return result
 
 
 def majority(context: Context) -> dict[str, Any]:
@@ -130,3 +180,7 @@ def build_pairs(context: Context) -> dict[str, Any]:
         "weak_rejected": roles["rejected"],
         "dropped": dict(counts.dropped),
     }
+
+
+def _ids(selection: Path) -> set[str]:
+    return {row["id"] for _, row in jsonl.read(selection)}

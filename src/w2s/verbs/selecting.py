@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from w2s.answers import Style, Verdict
 from w2s.config import Match
 from w2s.errors import UserError
 from w2s.files import Index
+from w2s.method.agreement import Kept
+from w2s.method.augment import agreeing
 from w2s.method.pairs import build_pairs
 from w2s.metrics import accuracy
 from w2s.metrics.selection import selection_quality
@@ -39,9 +43,15 @@ def agree(
     join: Join = "id",
     only_shared: bool = False,
     nothing_agrees: bool | None = None,
+    augment_to: int | None = None,
+    samples: str | Path | None = None,
+    seed: int = 0,
     on_progress: jsonl.Progress | None = None,
 ) -> SelectionSummary:
     """Keep the questions on which both files agree; `out` gets two TRL prompt-completion rows for each, weak first.
+
+    With `augment_to` questions on which a text of `samples` agrees are added, marked `"added": true`, until there are
+    so many (`method.augment.agreeing`).
 
     Memory: the ids and about 70 bytes a response; texts are read again when their question is decided.
 
@@ -56,26 +66,61 @@ def agree(
         join: how gold is found.
         only_shared: leave out questions that only one of the files has.
         nothing_agrees: two texts without an answer agree; None: with `match` "string", as in the paper's released sets.
+        augment_to: the questions that there are to be; None: those of agreement.
+        samples: several responses of the strong model to questions that are not kept; those to others do not matter.
+        seed: draws the order of questions with equal shares of agreeing samples.
         on_progress: told (bytes read, bytes in all) of each file, then (questions decided, questions in all).
 
     Raises:
-        UserError: bad input, an id that only one of the files has, or one id with two questions.
+        UserError: bad input, an id that only one of the files has (`samples` may lack some), or one id with two
+            questions.
     """
+    if (augment_to is None) != (samples is None) or (augment_to is not None and augment_to < 1):
+        raise UserError(
+            "questions are added from more samples, up to a number",
+            field="--augment-to",
+            expected="an integer from 1, and --samples FILE",
+            mend="make the samples with: w2s sample --n 10 --few-shot DEMONSTRATIONS.jsonl",
+        )
     style = tasks.style(task)
-    one_standard_input(weak, strong, gold)
+    one_standard_input(weak, strong, gold, samples)
     labels = _Labels(gold, style, match, layout, join)
-    counts = Counts()
+    counts, kept_ids = Counts(), set[str]()
+    added = wanted = 0
 
-    def rows(files: tuple[Index, Index]) -> Iterator[dict[str, Any]]:
+    def examples(question: Question, kept: Kept, files: tuple[Index, Index], **mark: bool) -> Iterator[dict[str, Any]]:
+        for row, index, answer in zip(streams.examples(question.id, kept), files, (kept.weak, kept.icl), strict=True):
+            yield _with_extras(row | mark, index, answer)
+
+    def rows(files: tuple[Index, Index], more: Index | None) -> Iterator[dict[str, Any]]:
+        nonlocal added, wanted
         found = streams.agree(files, style, match, counts, nothing_agrees=nothing_agrees, on_progress=on_progress)
         for question, kept in found:
             labels.add("kept", question, kept.weak.prediction)
-            for source, index, answer in zip(("weak", "icl"), files, (kept.weak, kept.icl), strict=True):
-                yield _with_extras(streams.example(question.id, source, answer), index, answer)
+            yield from examples(question, kept, files)
+            kept_ids.add(kept.id)
+        if more is None:
+            return
+        files, wanted = (files[0], more), max(0, (augment_to or 0) - counts.kept)
+        offer = partial(agreeing, seed=seed)
+        for question, kept in streams.augment(files, style, match, kept_ids, offer, wanted, on_progress=on_progress):
+            labels.add("added", question, kept.weak.prediction)
+            yield from examples(question, kept, files, added=True)
+            added += 1
 
-    with streams.opened(weak, strong, layout, several=False, only_shared=only_shared, on_progress=on_progress) as files:
-        written = jsonl.write(out, rows(files))
-        return _summary(counts, files, written, match, labels)
+    with ExitStack() as stack:
+        opened = streams.opened(weak, strong, layout, several=False, only_shared=only_shared, on_progress=on_progress)
+        files, more = stack.enter_context(opened), None
+        if samples is not None:
+            more = Index(samples, layout, several=True, beside=files[0], only_shared=True, progress=on_progress)
+            stack.enter_context(more)
+        written = jsonl.write(out, rows(files, more))
+        made = _summary(counts, files, written, match, labels)
+        return (
+            made
+            if more is None
+            else replace(made, added=added, short=wanted - added, added_right=labels.share("added"))
+        )
 
 
 def pairs(
@@ -147,7 +192,7 @@ class _Labels:
         self._golds = None if gold is None else Golds(gold, style, layout, join)
         self._match = match
         self._waiting: list[tuple[str, str | None, int]] = []
-        self._verdicts: dict[str, list[Verdict]] = {"kept": [], "rejected": []}
+        self._verdicts: dict[str, list[Verdict]] = {"kept": [], "added": [], "rejected": []}
 
     def add(self, what: str, question: Question, prediction: str | None) -> None:
         """Note one label. Raises UserError where its question has no gold."""
@@ -157,6 +202,11 @@ class _Labels:
         self._waiting.append((what, prediction, number))
         if len(self._waiting) >= CHUNK:
             self._grade()
+
+    def share(self, what: str) -> accuracy.Accuracy | None:
+        """How many labels of a sort are right; None without gold, or without labels."""
+        found = self.verdicts(what)
+        return accuracy.accuracy(found) if found else None
 
     def verdicts(self, what: str) -> list[Verdict] | None:
         """The verdicts on all labels of a sort; None without gold."""
@@ -175,7 +225,7 @@ class _Labels:
 
 def _summary(counts: Counts, sides: tuple[Index, Index], rows: int, match: Match, labels: _Labels) -> SelectionSummary:
     of = len(sides[0].ids)
-    kept, rejected = labels.verdicts("kept"), labels.verdicts("rejected")
+    kept = labels.verdicts("kept")
     return SelectionSummary(
         kept=counts.kept,
         of=of,
@@ -184,7 +234,7 @@ def _summary(counts: Counts, sides: tuple[Index, Index], rows: int, match: Match
         match=match,
         match_differs=counts.differ,
         quality=None if kept is None else selection_quality(kept, of),
-        rejected=accuracy.accuracy(rejected) if rejected else None,
+        rejected=labels.share("rejected"),
         notes=[f"{side.file}: {note}" for side in sides for note in side.reader.notes()],
     )
 

@@ -65,6 +65,8 @@ class SelectionSummary:
     `coverage` is kept / of and `coverage_ci95` its Wilson interval. `match_differs` counts the questions with another
     outcome under the other `match`. Only where gold was given: `quality` counts the kept answers that are right (one
     a question: the answer agreed on, or the chosen one), and `rejected` the rejected texts that are (one a pair).
+    Only where the set was augmented: `added` questions beside those kept, and `short` that are missing to the target;
+    `added_right` counts the weak answers of these that are right.
     """
 
     kept: int
@@ -75,6 +77,9 @@ class SelectionSummary:
     match_differs: int
     quality: Selection | None = None
     rejected: Accuracy | None = None
+    added: int | None = None
+    short: int | None = None
+    added_right: Accuracy | None = None
     notes: Sequence[str] = ()
 
     @property
@@ -94,11 +99,15 @@ class SelectionSummary:
         share = f"{self.coverage:.2%}; {_interval(self.coverage_ci95)}"
         lines = [f"kept {self.kept:,} of {self.of:,} questions ({share}), {self.rows:,} rows"]
         lines += [f"dropped {count:,}: {reason.replace('_', ' ')}" for reason, count in self.dropped.items()]
+        if self.added is not None:
+            lines.append(f"added {self.added:,} questions on which a sample agrees, {self.short:,} short of the target")
         if self.quality is not None:
             kept = self.quality
             lines.append(_right("kept answers" if self.rejected is None else "chosen", kept.correct, kept.kept))
         if self.rejected is not None:
             lines.append(_right("rejected", self.rejected.correct, self.rejected.n))
+        if self.added_right is not None:
+            lines.append(_right("added", self.added_right.correct, self.added_right.n))
         other = _other(self.match)
         lines.append(f"match={self.match}; {self.match_differs:,} questions would come out otherwise with {other}")
         return [*lines, *self.notes]

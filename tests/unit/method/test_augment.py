@@ -52,6 +52,14 @@ def test_filling_adds_only_answers_that_disagree() -> None:
     assert all(each.weak.key != each.icl.key for each in result.added)
 
 
+def test_what_is_drawn_does_not_depend_on_the_order_of_the_files() -> None:
+    weak, strong = ([answer(str(n), key) for n in range(20)] for key in ("1", "2"))
+    drawn = fill(agree(weak, strong), weak, strong, target=5, seed=3).added
+    assert drawn == fill(agree(weak[::-1], strong), weak[::-1], strong, target=5, seed=3).added
+    assert [each.id for each in drawn] != [str(n) for n in range(5)]
+    assert drawn != fill(agree(weak, strong), weak, strong, target=5, seed=4).added
+
+
 @pytest.mark.parametrize("target", [0, -1])
 def test_a_target_must_be_a_count(target: int) -> None:
     with pytest.raises(UserError, match="augment_to"):

@@ -64,6 +64,26 @@ def test_selection_with_and_without_precision(folder):
     assert (ended["kept"], ended["of"], ended["precision"]) == (0, 20, None)
 
 
+def test_what_was_added_is_told_apart(folder, record):
+    assert collect.collect(folder, RUN)["selection"]["stage1_iter1"]["added"] == 0
+    kept = {"kept": 8, "of": 20, "dropped": {"disagree": 12}}
+    record(folder, "stage1_iter1", {**kept, "added": 4, "short": 3})
+    judged = {"precision": 0.75, "ci95": [0.4, 0.9], "correct": 6, "n": 8}
+    added = {"added_precision": 0.25, "added_ci95": [0.05, 0.7], "added_correct": 1, "added_n": 4}
+    record(folder, "precision_stage1_iter1", judged | added)
+    found = collect.collect(folder, RUN)["selection"]["stage1_iter1"]
+    assert (found["kept"], found["of"], found["precision"]) == (8, 20, 0.75)
+    assert (found["added"], found["short"], found["added_precision"]) == (4, 3, 0.25)
+    assert found["added_precision_ci95"] == [0.05, 0.7]
+
+
+def test_subjects_are_passed_on_where_there_are_some(folder, record):
+    assert "per_subject" not in collect.collect(folder, RUN)["models"]["m_plus"]
+    result = json.loads((folder / "records" / "evaluate_m_plus.json").read_text())["result"]
+    record(folder, "evaluate_m_plus", result | {"per_subject": {"Algebra": {"correct": 6, "n": 10}}})
+    assert collect.collect(folder, RUN)["models"]["m_plus"]["per_subject"] == {"Algebra": {"correct": 6, "n": 10}}
+
+
 def test_what_ended_is_told(folder):
     results = collect.collect(folder, RUN)
     assert results["ended"] == {"stage2_pairs": "no preference pair could be made"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html as entities
 import importlib.util
+import json
 import re
 from html.parser import HTMLParser
 
@@ -106,3 +107,36 @@ def test_pass_at_k_is_shown(folder, record):
     page = (folder / "report.html").read_text()
     assert "pass@10" in page
     assert "90.0" in page
+
+
+def cells(page: str, row: str) -> list[str]:
+    """The texts of the cells of the last table row that begins so."""
+    found = re.findall(rf"<tr[^>]*><td>{row}</td>.*?</tr>", page, re.DOTALL)[-1]
+    return [re.sub("<.*?>", "", cell).strip() for cell in re.findall(r"<td.*?</td>", found, re.DOTALL)]
+
+
+def test_what_was_added_is_shown_where_a_set_was_augmented(folder, record):
+    report.write(folder, RUN)
+    assert "precision of added" not in (folder / "report.html").read_text()
+    record(folder, "stage1_iter1", {"kept": 8, "of": 20, "dropped": {"disagree": 12}, "added": 4, "short": 3})
+    record(folder, "precision_stage1_iter1", {"precision": 0.75, "ci95": [0.4, 0.9], "added_precision": 0.25,
+                                              "added_ci95": [0.05, 0.7]})  # fmt: skip
+    report.write(folder, RUN)
+    page = (folder / "report.html").read_text()
+    assert cells(page, "stage1_iter1") == [
+        "stage1_iter1", "8", "20", "75.0", "40.0 – 90.0", "4", "3", "25.0", "5.0 – 70.0", "disagree 12",
+    ]  # fmt: skip
+    assert cells(page, "stage2_pairs") == ["stage2_pairs", "0", "20", "–", "", "", "", "", "", ""]
+
+
+def test_accuracy_is_shown_by_level_and_by_subject(folder, record):
+    report.write(folder, RUN)
+    page = (folder / "report.html").read_text()
+    assert "Accuracy by level" in page and "Accuracy by subject" not in page
+    result = json.loads((folder / "records" / "evaluate_m_plus.json").read_text())["result"]
+    subjects = {"Number <b>theory": {"correct": 1, "n": 4}, "Algebra": {"correct": 5, "n": 6}}
+    record(folder, "evaluate_m_plus", result | {"per_subject": subjects})
+    report.write(folder, RUN)
+    page = (folder / "report.html").read_text()
+    assert "<th>Algebra</th><th>Number &lt;b&gt;theory</th>" in page
+    assert cells(page.partition("Accuracy by subject")[2], "m_plus") == ["m_plus", "83.3", "25.0"]

@@ -26,6 +26,29 @@ def test_models_and_selection_are_printed(folder):
     assert "ended: stage2_pairs: no preference pair could be made" in text
 
 
+def test_what_was_added_has_columns_where_a_set_was_augmented(folder, record):
+    assert "added" not in printed(collect.collect(folder, RUN))
+    record(folder, "stage1_iter1", {"kept": 8, "of": 20, "dropped": {}, "added": 4, "short": 3})
+    record(folder, "precision_stage1_iter1", {"precision": 0.75, "ci95": [0.4, 0.9], "added_precision": 0.25,
+                                              "added_ci95": [0.05, 0.7]})  # fmt: skip
+    line = next(line for line in printed(collect.collect(folder, RUN)).splitlines() if "stage1_iter1 " in line)
+    assert line.split() == [
+        "stage1_iter1",
+        "8",
+        "20",
+        "75.0",
+        "40.0",
+        "–",
+        "90.0",
+        "4",
+        "3",
+        "25.0",
+        "5.0",
+        "–",
+        "70.0",
+    ]
+
+
 def test_messages_are_not_markup(folder, record):
     record(folder, "stage1_iter2", {}, "ended", "[bold]x[/nothing]")
     assert "[bold]x[/nothing]" in printed(collect.collect(folder, RUN))

@@ -221,3 +221,12 @@ def test_killed_after_any_batch_and_started_again_nothing_differs_and_nothing_is
     result, resumed = run(generate.answer_until_settled, "killed", rest)
     assert resumed == unbroken and result["of"] == len(unbroken)
     assert sorted((r.id, r.sample) for r in killed.ran + rest.ran) == sorted((r.id, r.sample) for r in whole.ran)
+
+
+def test_without_questions_no_model_is_loaded(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(generate.answer, "before", Counting())
+    (tmp_path / "questions.jsonl").write_text("")
+    monkeypatch.setattr(ScriptedEngine, "close", lambda _: pytest.fail("an engine was loaded"))
+    for step in (generate.answer, generate.answer_until_settled):
+        result, written = run(step, "none", Counting())
+        assert (result["of"], result["tokens"], written) == (0, 0, [])

@@ -6,6 +6,7 @@ import random
 import re
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from w2s.answers import answered
 from w2s.config import Runtime
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
-from w2s.method import pairs, voting
+from w2s.method import agreement, pairs, voting
+from w2s.method import augment as method
 from w2s.records import Response
 from w2s.steps import rows, select
 
@@ -40,14 +42,16 @@ def run(tmp_path: Path) -> Run:
     return call
 
 
-def in_folder(folder: Path, params: dict[str, Any], responses: dict[str, list[Response]]) -> Context:
+def in_folder(
+    folder: Path, params: dict[str, Any], responses: dict[str, list[Response]], results: Any = None
+) -> Context:
     """A context with the responses as its inputs."""
     for role, some in responses.items():
         rows.write_responses(folder / f"{role}.jsonl", some)
     return Context(
         params={**READING, **params},
         inputs={role: folder / f"{role}.jsonl" for role in responses},
-        results={},
+        results=results or {},
         output=folder / "out.jsonl",
         scratch=folder,
         runtime=Runtime(),
@@ -190,3 +194,103 @@ def test_full_weak_data_leaves_only_empty_texts_out(run: Run) -> None:
 def test_no_answer_at_all_leaves_nothing_to_demonstrate(run: Run) -> None:
     with pytest.raises(BranchEnds, match="nothing to demonstrate"):
         run(select.choose_demonstrations, {"k": 4, "mode": "random", "seed": 0}, weak=[("a", 0, "?")])
+
+
+WEAK = [("a", 0, "#### 1"), ("b", 0, "#### 1"), ("c", 0, "#### 1"), ("d", 0, "well"), ("e", 0, "#### 1")]
+ICL = [("a", 0, "#### 1"), ("b", 0, "#### 2"), ("c", 0, "#### 2"), ("d", 0, "#### 2"), ("e", 0, "so")]
+SAMPLES = [
+    *(("b", k, f"b{k} #### {n}") for k, n in enumerate((2, 1, 2, 2))),
+    *(("c", k, f"c{k} #### {n}") for k, n in enumerate((2, 1, 1, 1))),
+    *(("e", k, "#### 2") for k in range(4)),
+]
+"""a is agreed upon; one of b's samples agrees, three of c's; d has no weak answer, e no sample that agrees."""
+
+
+@pytest.fixture
+def augmented(tmp_path: Path) -> Run:
+    """Agree on WEAK and ICL, then run a step on that agreement: its result and the rows it wrote."""
+
+    def call(step: Any, params: dict[str, Any], **inputs: list[tuple[str, int, str]]) -> Any:
+        said = {
+            role: [Response(i, f"Q{i}?", text, k) for i, k, text in some]
+            for role, some in {"weak": WEAK, "strong": ICL, **inputs}.items()
+        }
+        agreed = in_folder(tmp_path, {"augmented": True}, said)
+        result = select.agree(agreed)
+        agreed.output.rename(tmp_path / "agreed.jsonl")
+        context = in_folder(tmp_path, params, said, {"agreed": result})
+        context = replace(context, inputs={**context.inputs, "agreed": tmp_path / "agreed.jsonl"})
+        return step(context), [row for _, row in jsonl.read(context.output)]
+
+    return call
+
+
+def test_only_questions_that_were_missed_and_can_agree_are_asked_again(augmented: Run) -> None:
+    result, written = augmented(select.missed, {"augment_to": 2})
+    assert written == [{"id": id, "question": f"Q{id}?"} for id in "bce"]
+    assert result == {"kept": 3, "of": 5, "dropped": {"weak_no_answer": 1}}
+
+
+def test_nothing_is_asked_where_nothing_is_missing_to_the_target(augmented: Run) -> None:
+    result, written = augmented(select.missed, {"augment_to": 1})
+    assert (written, result["kept"]) == ([], 0)
+    result, written = augmented(select.augment, {"augment_to": 1, "augment": "sampled", "seed": 0}, more=[])
+    assert [row["id"] for row in written] == ["a", "a"]
+    assert (result["kept"], result["added"], result["short"]) == (1, 0, 0)
+
+
+def test_sampled_texts_that_agree_are_added_and_marked(augmented: Run) -> None:
+    """c (3 of 4 agree) before b (1 of 4), each with its first agreeing text; 5 wanted, 1 kept, 2 added: 2 short."""
+    params = {"augment": "sampled", "seed": 0}
+    result, written = augmented(select.augment, {"augment_to": 2, **params}, more=SAMPLES)
+    assert [(row["id"], row["source"], row.get("added")) for row in written] == [
+        ("a", "weak", None), ("a", "icl", None), ("c", "weak", True), ("c", "icl", True),
+    ]  # fmt: skip
+    assert written[3] == {
+        "id": "c",
+        "source": "icl",
+        "prompt": "Question: Qc?\nAnswer:",
+        "completion": " c1 #### 1",
+        "prediction": "1",
+        "added": True,
+    }
+    assert (result["kept"], result["of"], result["added"], result["short"]) == (1, 5, 1, 0)
+    assert result["dropped"] == {"disagree": 2, "weak_no_answer": 1, "strong_no_answer": 1}
+    result, written = augmented(select.augment, {"augment_to": 5, **params}, more=SAMPLES)
+    assert [row["id"] for row in written[::2]] == ["a", "c", "b"]
+    assert (result["kept"], result["added"], result["short"]) == (1, 2, 2)
+
+
+def test_as_in_the_released_data_disagreeing_texts_are_added(augmented: Run) -> None:
+    """Both sides answer and disagree on b and c; d and e have one answer each."""
+    result, written = augmented(select.augment, {"augment_to": 9, "augment": "disagreeing", "seed": 0}, more=ICL)
+    assert written[0]["id"] == "a" and sorted(row["id"] for row in written[2::2]) == ["b", "c"]
+    assert [row["prediction"] for row in written] == ["1", "1", "1", "2", "1", "2"]
+    assert (result["added"], result["short"]) == (2, 6)
+
+
+@pytest.mark.parametrize("augment, more", [("sampled", SAMPLES), ("disagreeing", ICL)])
+@pytest.mark.parametrize("chunk", [1, 3, 4096])
+def test_a_step_augments_as_the_method_does_on_all(
+    augmented: Run, monkeypatch: pytest.MonkeyPatch, augment: str, more: Any, chunk: int
+) -> None:
+    monkeypatch.setattr(streams, "CHUNK", chunk)
+    made = {"sampled": method.augment, "disagreeing": method.fill}[augment]
+    weak, icl, strong = (
+        [answered(Response(i, f"Q{i}?", text, k), "gsm8k", "equivalent") for i, k, text in some]
+        for some in (WEAK, ICL, more)
+    )
+    expected = made(agreement.agree(weak, icl), weak, strong, target=4, seed=5)
+    result, written = augmented(select.augment, {"augment_to": 4, "augment": augment, "seed": 5}, more=more)
+    assert [row["completion"] for row in written] == [
+        " " + answer.response for each in expected.all for answer in (each.weak, each.icl)
+    ]
+    assert (result["kept"], result["added"], result["short"]) == (1, len(expected.added), expected.short)
+
+
+def test_an_empty_agreement_can_be_augmented_and_an_empty_set_ends_the_branch(augmented: Run) -> None:
+    params = {"augment_to": 9, "augment": "sampled", "seed": 0}
+    result, written = augmented(select.augment, params, strong=[*ICL[1:], ("a", 0, "#### 9")], more=SAMPLES)
+    assert (result["kept"], result["added"], [row["id"] for row in written[::2]]) == (0, 2, ["c", "b"])
+    with pytest.raises(BranchEnds, match="nothing to add: of 5 questions"):
+        augmented(select.augment, params, strong=[*ICL[1:], ("a", 0, "#### 9")], more=[("e", 0, "#### 2")])

@@ -1,0 +1,77 @@
+"""Grading steps on small files: accuracy by group, and the precision of a selection with and without what was added."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from w2s import config, jsonl
+from w2s.config import Runtime
+from w2s.flow.step import Context
+from w2s.steps import evaluate
+
+TASK_ROWS = [
+    {"id": "a", "question": "Qa", "answer": "1", "level": "Level 1", "subject": "Algebra"},
+    {"id": "b", "question": "Qb", "answer": "2", "level": "Level 5", "subject": "Algebra"},
+    {"id": "c", "question": "Qc", "answer": "3", "level": "Level 5", "subject": "Geometry"},
+    {"id": "d", "question": "Qd", "answer": "4"},
+]
+
+
+def context(folder: Path, role: str, rows: list[dict[str, Any]]) -> Context:
+    jsonl.write(folder / "task.jsonl", TASK_ROWS)
+    jsonl.write(folder / f"{role}.jsonl", rows)
+    file = str(folder / "task.jsonl")
+    return Context(
+        params={"style": "math", "match": "equivalent", "model": "m"},
+        inputs={role: folder / f"{role}.jsonl"},
+        results={},
+        output=folder / "out.jsonl",
+        scratch=folder,
+        runtime=Runtime(),
+        progress=lambda done, total, tokens=0: None,
+        given={"task": config.FilesTask(name="math", train_2=file, test=file)},
+    )
+
+
+def test_accuracy_is_told_by_level_and_by_subject(tmp_path: Path) -> None:
+    """a and c are right; b, of level 5 and Algebra, is not; d, right, has neither level nor subject."""
+    said = {"a": 1, "b": 9, "c": 3, "d": 4}
+    rows = [{"id": i, "question": f"Q{i}", "response": f"The answer is: {n}"} for i, n in said.items()]
+    found = evaluate.accuracy(context(tmp_path, "responses", rows))
+    assert (found["correct"], found["n"]) == (3, 4)
+    assert found["per_level"] == {"1": {"correct": 1, "n": 1}, "5": {"correct": 1, "n": 2}}
+    assert found["per_subject"] == {"Algebra": {"correct": 1, "n": 2}, "Geometry": {"correct": 1, "n": 1}}
+    written = [row for _, row in jsonl.read(tmp_path / "out.jsonl")]
+    assert [(row["level"], row["subject"]) for row in written] == [
+        (1, "Algebra"), (5, "Algebra"), (5, "Geometry"), (None, None),
+    ]  # fmt: skip
+
+
+def pair(identity: str, weak: int, icl: int, **more: Any) -> list[dict[str, Any]]:
+    return [
+        {"id": identity, "source": source, "prompt": "Question: ?", "completion": f" The answer is: {n}", **more}
+        for source, n in (("weak", weak), ("icl", icl))
+    ]
+
+
+def test_the_precision_of_an_agreement_counts_each_question_once(tmp_path: Path) -> None:
+    found = evaluate.precision(context(tmp_path, "selection", pair("a", 1, 1) + pair("b", 9, 9)))
+    assert found == {"precision": 0.5, "ci95": [pytest.approx(0.0945, abs=1e-4), pytest.approx(0.9055, abs=1e-4)],
+                     "correct": 1, "n": 2}  # fmt: skip
+
+
+def test_what_was_added_has_a_precision_of_its_own(tmp_path: Path) -> None:
+    """Kept: a, right. Added: b, whose weak text is wrong (the other one does not count), and c, right: 1 of 2."""
+    rows = pair("a", 1, 1) + pair("b", 9, 2, added=True) + pair("c", 3, 8, added=True)
+    found = evaluate.precision(context(tmp_path, "selection", rows))
+    assert (found["precision"], found["correct"], found["n"]) == (1.0, 1, 1)
+    assert (found["added_precision"], found["added_correct"], found["added_n"]) == (0.5, 1, 2)
+    assert found["added_ci95"] == [pytest.approx(0.0945, abs=1e-4), pytest.approx(0.9055, abs=1e-4)]
+
+
+def test_where_nothing_was_kept_its_precision_is_unknown(tmp_path: Path) -> None:
+    found = evaluate.precision(context(tmp_path, "selection", pair("a", 1, 1, added=True)))
+    assert (found["precision"], found["ci95"], found["added_precision"]) == (None, None, 1.0)
