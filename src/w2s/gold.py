@@ -79,8 +79,8 @@ def parse(row: Row, style: Style, identity: str) -> Gold:
     """The gold of one row: {"answer"} and perhaps {"solution", "level", "subject", "tolerance"}.
 
     In style "gsm8k" `answer` may be a worked solution that ends in `#### 72`, and `<<...>>` marks are taken out. In
-    style "math" a missing `answer` is that of the solution. In style "olympicarena" it may be a list, and is spelled as
-    the type says (`answer_type`, or the question); numerical values have the tolerance of that benchmark's judge.
+    style "math" a missing `answer` is the solution's last box. In style "olympicarena" it may be a list, and is spelled
+    as the type says (`answer_type` and `unit`, or the question); numerical values have the tolerance of its judge.
 
     Raises:
         UserError: there is no answer, or not one that `style` can read (for "gsm8k" and "number": one with a number in
@@ -165,7 +165,7 @@ def _answer(row: Row, style: Style) -> object:
     """The answer as the row has it, or None; an empty list, as in splits whose gold is not published, is none."""
     value, solution = row.fields.get("answer"), row.fields.get("solution")
     if value is None and style == "math" and isinstance(solution, str):
-        return answers.extract(solution, style)
+        return answers.boxed(solution) or answers.extract(solution, style)
     return None if value in ([], [None]) else value
 
 
@@ -175,7 +175,8 @@ def _asked(row: Row) -> stated.Asked:
     kinds = get_args(AnswerType)
     if kind is not None and kind not in kinds:
         raise row.error(f"{kind!r:.80} is not a type of answer", "answer_type", expected=", ".join(kinds))
-    return stated.Asked(cast("AnswerType | None", kind), asked.unit)
+    unit = row.fields.get("unit")
+    return stated.Asked(cast("AnswerType | None", kind), unit if isinstance(unit, str) and unit else asked.unit)
 
 
 def _tolerance(row: Row, kind: AnswerType | None) -> float | None:

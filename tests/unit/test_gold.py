@@ -74,6 +74,16 @@ def test_published_math_has_its_answer_in_the_solution_s_box() -> None:
         parsed("gsm8k", solution="9*2=18\n#### 18")
 
 
+@pytest.mark.parametrize("solution, answer", [
+    ("$d = \\boxed{15\\frac{39}{40}},$ or $\\boxed{\\frac{639}{40}}$ inches.", "\\frac{639}{40}"),
+    ("So it is $\\boxed{44}\\pmod{83}$.\n\nWe check: $17\\cdot 44 = 748$, so our answer is correct.", "44"),
+    ("It is $\\boxed 7$.", "7"), ("It is $\\fbox{7}$.", "7"), ("The answer is: 7", "7"),
+])  # fmt: skip
+def test_the_last_box_of_a_solution_is_its_answer_whatever_follows(solution: str, answer: str) -> None:
+    """The first two are of MATH-500, whose `answer` fields say so."""
+    assert parsed("math", solution=solution).answer == answer
+
+
 SINGLE = "This is a multiple choice question (only one correct answer).\n\nQuestion: Which?"
 QUANTITIES = "This question involves multiple quantities to be determined.\n\nQuestion: Which?"
 SPEED = (
@@ -90,6 +100,7 @@ SPEED = (
     ({"answer": ["1", "2"], "question": QUANTITIES}, Gold("q", "(1, 2)")),
     ({"answer": ["1", "-2"], "answer_type": "MA"}, Gold("q", "1, -2")),
     ({"answer": ["5 \\mathrm{~m} / \\mathrm{s}"], "question": SPEED}, Gold("q", "5", tolerance=1.01e-5)),
+    ({"answer": "5 parsecs", "answer_type": "NV", "unit": "parsecs"}, Gold("q", "5", tolerance=1.01e-5)),
     ({"answer": 0.5, "answer_type": "NV", "tolerance": 0.01}, Gold("q", "0.5", tolerance=0.01)),
 ])  # fmt: skip
 def test_olympicarena_gold_is_spelled_as_its_type_says(fields: dict[str, Any], expected: Gold) -> None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from w2s.answers.equivalence import Verdict, answered, grade, grades, key, keys
-from w2s.answers.extract import Style, extract
+from w2s.answers.extract import Style, boxed, extract
 
-__all__ = ["Style", "Verdict", "answered", "extract", "grade", "grades", "key", "keys"]
+__all__ = ["Style", "Verdict", "answered", "boxed", "extract", "grade", "grades", "key", "keys"]

@@ -144,6 +144,11 @@ def extract(text: str, style: Style, flexible: bool = True) -> str | None:
     return stated or next(_hashes(text, style), None) or _bounded(_bold(text) or _last_number(text))
 
 
+def boxed(text: str) -> str | None:
+    r"""The content of the last \boxed of a solution, or None: how MATH states its answers (its authors' rule)."""
+    return next((_bounded(text[start:end]) for _, start, end in reversed(_boxes(text))), None)
+
+
 def _bounded(answer: str | None) -> str | None:
     answer = (answer or "").strip()
     return answer if answer and len(answer) <= MAX_ANSWER else None

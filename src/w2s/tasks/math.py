@@ -29,8 +29,9 @@ SUBJECTS = (
 class Math(Benchmark):
     """MATH. From the hub: MATH-500 is test, the other 12,000 problems are train_1 and train_2, 6,000 each.
 
-    The sizes are the paper's. Which half a problem is in is decided by the hash of its text (ours: the release's own
-    halves are files, `data/raw/math`, to be given as task.train_1 and task.train_2).
+    The sizes are the paper's (less what MATH has twice: a text counts once). Which half a problem is in is decided by
+    the hash of its text (ours: the release's own halves are files, `data/raw/math`, to be given as task.train_1 and
+    task.train_2).
     """
 
     def _row(self, row: Row) -> Row:
@@ -68,9 +69,12 @@ def _text(fields: Mapping[str, Any]) -> str:
     return " ".join(str(fields.get("problem")).split())
 
 
+_NO_LEVEL = "Level ?"
+"""What two problems of geometry have in the place of a level (github.com/hendrycks/math, issue 31)."""
 _NAMES = {"problem": "question", "unique_id": "id", "type": "subject"}
 
 
 def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Our names beside the published ones, where a row does not have them already."""
-    return {**{ours: fields[theirs] for theirs, ours in _NAMES.items() if theirs in fields}, **fields}
+    found = {**{ours: fields[theirs] for theirs, ours in _NAMES.items() if theirs in fields}, **fields}
+    return found | ({"level": None} if found.get("level") == _NO_LEVEL else {})

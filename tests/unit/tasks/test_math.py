@@ -91,6 +91,16 @@ def test_the_published_formats(tmp_path: Path) -> None:
     ]
 
 
+def test_a_problem_of_unknown_level_has_none(tmp_path: Path) -> None:
+    """Two geometry problems of MATH say "Level ?"; any other text is an error still."""
+    row = {"problem": "Q", "level": "Level ?", "type": "Geometry", "solution": "$\\boxed{2}$"}
+    task = config.FilesTask(name="math", test=write(tmp_path / "m.jsonl", row))
+    assert gold.load(task, "test") == {"test-1": Gold("test-1", "2", "$\\boxed{2}$", None, "Geometry")}
+    write(tmp_path / "m.jsonl", {**row, "level": "Level x"})
+    with pytest.raises(UserError, match=r"m\.jsonl:1 \[level\]: 'Level x' is not a level"):
+        gold.load(task, "test")
+
+
 def test_separate_gold_files_have_the_published_format_too(tmp_path: Path) -> None:
     questions = write(tmp_path / "q.jsonl", {"unique_id": "u", "problem": "What is $1+1$?"})
     answers = write(tmp_path / "g.jsonl", {"unique_id": "u", "answer": "2", "level": "Level 3"})
