@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,24 @@ def test_the_verb_rebuilds_the_released_rows(reference_data: Path, released: Any
     assert [row["source"] for row in rows] == ["weak", "icl"] * 2683
     assert [row["prompt"].strip() for row in rows] == [row["content"].strip() for row in expected]
     assert [row["completion"] for row in rows] == [" " + row["output"].strip() for row in expected]
+
+
+def test_the_documented_command_rebuilds_the_set(w2s: Any, reference_data: Path, released: Any, tmp_path: Path) -> None:
+    """The command of docs/paper.md in a process of its own: its output word for word, and the set row for row."""
+    for name in ("outputs", "train"):
+        (tmp_path / name).symlink_to(reference_data / "gair" / name)
+    page = (Path(__file__).resolve().parents[2] / "docs" / "paper.md").read_text(encoding="utf-8")
+    command, output = re.findall(r"```\n(w2s agree .*?)```\n\n```\n(.*?)```", page, re.DOTALL)[0]
+    verb, *arguments = command.replace("\\\n", " ").split()
+    assert verb == "w2s" and arguments[-2] == "--out"
+    done = w2s(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, output), done.stderr
+    rows = [row for _, row in jsonl.read(tmp_path / arguments[-1])]
+    expected = released["iter1_hybrid"]
+    assert len({row["id"] for row in rows}) == 2683
+    assert [(row["id"], row["completion"].strip()) for row in rows] == [
+        (row["id"], row["output"].strip()) for row in expected
+    ]
 
 
 def test_stage_2_pairs_hold_the_weak_text_once_and_against_another_answer(outputs: Any, released: Any) -> None:
