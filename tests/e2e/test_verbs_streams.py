@@ -97,11 +97,12 @@ def test_a_response_that_is_refused_late_leaves_no_file(w2s: Any, tmp_path: Path
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
-@pytest.mark.parametrize("verb", ["grade", "pairs"])
+@pytest.mark.parametrize("verb", ["grade", "pairs", "agree"])
 def test_memory_does_not_grow_with_the_responses(tmp_path: Path, verb: str) -> None:
     """200 MB of responses to 2,000 questions in 200 MB of memory for everything, the interpreter included."""
-    first = {"grade": {"answer": "1"}, "pairs": {"question": "x?", "response": "#### 1"}}[verb]
+    first = {"answer": "1"} if verb == "grade" else {"question": "x?", "response": "#### 1"}
     jsonl.write(tmp_path / "first.jsonl", ({"id": n, **first} for n in range(2000)))
+    jsonl.write(tmp_path / "strong.jsonl", ({"id": n, "question": "x?", "response": "#### 2"} for n in range(2000)))
     padding = "First we count. " * 600
     texts = (
         {"id": n, "question": "x?", "response": f"{padding}\n#### 1", "sample": s}
@@ -111,11 +112,17 @@ def test_memory_does_not_grow_with_the_responses(tmp_path: Path, verb: str) -> N
     jsonl.write(tmp_path / "r.jsonl", texts)
     assert (tmp_path / "r.jsonl").stat().st_size > 190e6
     child = (  # VmHWM, as the peak that getrusage tells is at least that of the process that started this one
-        "import sys; from w2s import verbs; "
-        f"print(verbs.{verb}(*sys.argv[1:], task='gsm8k').as_dict(), file=sys.stderr); "
+        "import json, sys; from w2s import verbs; "
+        f"print(verbs.{verb}(*sys.argv[1:4], **json.loads(sys.argv[4]), task='gsm8k').as_dict(), file=sys.stderr); "
         "print(*(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     files = [str(tmp_path / name) for name in ("first.jsonl", "r.jsonl", "o.jsonl")]
-    done = subprocess.run([sys.executable, "-c", child, *files], capture_output=True, text=True, timeout=300)
+    options: dict[str, Any] = {}
+    if verb == "agree":  # nothing agrees, and every question is added from the samples
+        options = {"augment_to": 3000, "samples": files[1]}
+        files[1] = str(tmp_path / "strong.jsonl")
+    done = subprocess.run(
+        [sys.executable, "-c", child, *files, json.dumps(options)], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0 and "2000" in done.stderr, done.stderr
     assert int(done.stdout) * 1024 < 200e6

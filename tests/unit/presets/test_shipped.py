@@ -98,3 +98,11 @@ def test_a_preset_is_planned_from_local_files_without_its_models(name: str, tmp_
         overrides.append(f"task.{split}={file}")
     steps = recipe.build(presets.load(name, overrides), planning=True)
     assert {"m_plus", "m_pro_dpo", "m_pro_orpo"} <= {step.name for step in steps}
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_stage_1_is_augmented_where_the_released_sets_are(name: str) -> None:
+    selection = presets.load(name).recipe.selection
+    target = {"math-gemma-2b-to-llama2-70b": 1000, "math-mistral-7b-to-llama2-70b": 2000}.get(name)
+    assert selection.augment_to == target
+    assert selection.augment == ("sampled" if target is None else "disagreeing")
