@@ -116,11 +116,9 @@ def agree(
             stack.enter_context(more)
         written = jsonl.write(out, rows(files, more))
         made = _summary(counts, files, written, match, labels)
-        return (
-            made
-            if more is None
-            else replace(made, added=added, short=wanted - added, added_right=labels.share("added"))
-        )
+        if more is None:
+            return made
+        return replace(made, added=added, short=wanted - added, added_right=labels.share("added"))
 
 
 def pairs(
