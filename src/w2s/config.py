@@ -77,10 +77,10 @@ class WordProblemsTask(_Frozen):
     folder: str | None = None
     """Folder with one JSON Lines file a set. None: the environment's W2S_WORD_PROBLEMS, else `word_problems` here, else
     that in W2S_REFERENCE_DATA."""
-    sets: tuple[Literal["svamp", "asdiv", "asdiv_other", "multiarith", "addsub", "singleeq", "mawps"], ...] = (
+    sets: tuple[Literal["svamp", "asdiv", "multiarith", "addsub", "singleeq", "mawps"], ...] = (
         "svamp", "asdiv", "multiarith", "addsub", "singleeq", "mawps",
     )  # fmt: skip
-    """Which files are read. `asdiv_other` is left out because it is not plain arithmetic."""
+    """Which files are read."""
     integers: bool = True
     """Only questions whose answer is a whole number."""
     train_1: PositiveInt = 1500

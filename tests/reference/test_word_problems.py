@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from w2s import answers, config, gold, tasks
+from w2s.errors import UserError
 from w2s.records import Question
 from w2s.tasks import splits, twins
 
@@ -36,6 +37,13 @@ def test_the_splits_have_their_sizes_and_share_no_id(questions: dict[str, list[Q
     sizes = {split: len(found) for split, found in questions.items()}
     assert sizes == {"train_1": 1500, "train_2": 800, "test": 600, "validation": 600}
     assert len({question.id for found in questions.values() for question in found}) == 3500
+
+
+def test_so_many_can_be_used_in_so_many_groups(task: config.WordProblemsTask) -> None:
+    """4,385 rows, less 243 whose answer is no whole number, less 85 whose solution ends in another number."""
+    everything = task.model_copy(update={"train_1": 4057})
+    with pytest.raises(UserError, match="5,457 questions are asked for and 4,057 can be used, in 2,003 groups"):
+        tasks.load(everything).questions("test")
 
 
 def test_the_splits_share_no_masked_text_and_no_twin(questions: dict[str, list[Question]]) -> None:
