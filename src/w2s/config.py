@@ -70,7 +70,32 @@ class FilesTask(_Frozen):
         return data
 
 
-Task = Annotated[ArithTask | FilesTask, Field(discriminator="name")]
+class WordProblemsTask(_Frozen):
+    """Arithmetic word problems that people wrote, which docs/word_problems.md says how to get. Splits are ours."""
+
+    name: Literal["word_problems"] = "word_problems"
+    folder: str | None = None
+    """Folder with one JSON Lines file a set. None: the environment's W2S_WORD_PROBLEMS, else `word_problems` here, else
+    that in W2S_REFERENCE_DATA."""
+    sets: tuple[Literal["svamp", "asdiv", "multiarith", "addsub", "singleeq", "mawps"], ...] = (
+        "svamp", "asdiv", "multiarith", "addsub", "singleeq", "mawps",
+    )  # fmt: skip
+    """Which files are read."""
+    integers: bool = True
+    """Only questions whose answer is a whole number."""
+    train_1: PositiveInt = 1500
+    """Questions with gold for the weak model."""
+    train_2: PositiveInt = 800
+    """Questions without gold for the strong model."""
+    test: PositiveInt = 600
+    """Held-out questions."""
+    data_seed: int = 0
+    """Which split; separate from the run's seed."""
+    test_split: Literal["test", "validation"] = "test"
+    """`validation` is for choosing settings, so that nothing is tuned on test; it is drawn from what no split uses."""
+
+
+Task = Annotated[ArithTask | FilesTask | WordProblemsTask, Field(discriminator="name")]
 
 
 class Lora(_Frozen):

@@ -24,6 +24,7 @@ from w2s.errors import BranchEnds, UserError
 from w2s.tasks.base import Arith
 from w2s.tasks.own_files import OwnFiles
 from w2s.tasks.rows import Row
+from w2s.tasks.word_problems import WordProblems
 
 _CALCULATOR_MARKS = re.compile(r"<<[^\n]*?>>")
 _LEVEL = re.compile(r"(?:level\s*)?(\d{1,3})", re.IGNORECASE)
@@ -44,7 +45,7 @@ class Gold:
     tolerance: float | None = None
 
 
-def load(task: config.ArithTask | config.FilesTask, split: str) -> dict[str, Gold]:
+def load(task: config.Task, split: str) -> dict[str, Gold]:
     """The gold of a split by question id, in the order of its questions; the overlap guard has no part in it.
 
     Raises:
@@ -57,6 +58,8 @@ def load(task: config.ArithTask | config.FilesTask, split: str) -> dict[str, Gol
             problem.id: Gold(problem.id, problem.answer, problem.solution, problem.level)
             for problem in source.problems(split)
         }
+    if isinstance(source, WordProblems):
+        return {identity: parse(row, source.style, identity) for identity, row in source.rows(split).items()}
     assert isinstance(source, OwnFiles) and isinstance(task, config.FilesTask)
     questions = source.rows(split)
     file = {str(name): path for name, path in task.gold.items()}.get(split)

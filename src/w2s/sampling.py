@@ -32,9 +32,9 @@ def questions(task: str, split: str, limit: int | None = None) -> list[Question]
     """The first `limit` questions of a split.
 
     Args:
-        task: arith, gsm8k, math, olympicarena or jsonl.
-        split: for arith train_1, train_2, test or validation; for a benchmark one of the first three (from the hub) or
-            a file; for jsonl a file.
+        task: arith, gsm8k, math, olympicarena, word_problems or jsonl.
+        split: for arith and word_problems train_1, train_2, test or validation; for a benchmark one of the first three
+            (from the hub) or a file; for jsonl a file.
         limit: how many; for arith also how many are made.
 
     Raises:
@@ -45,6 +45,8 @@ def questions(task: str, split: str, limit: int | None = None) -> list[Question]
     if task == "arith":
         sizes = {} if limit is None else dict.fromkeys(("train_1", "train_2", "test"), limit)
         return tasks.load(config.ArithTask(**sizes)).questions(split)[:limit]
+    if task == "word_problems":
+        return tasks.load(config.WordProblemsTask()).questions(split)[:limit]
     name = cast(Files, task)
     if task != "jsonl" and split in tasks.SPLITS and not Path(split).exists():
         return tasks.load(config.FilesTask(name=name)).questions(split)[:limit]

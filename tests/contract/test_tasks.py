@@ -12,7 +12,7 @@ import pytest
 from w2s import answers, config, gold, tasks
 from w2s.records import Question
 
-Task = config.ArithTask | config.FilesTask
+Task = config.Task
 
 
 def _files(folder: Path, name: str, answer: Callable[[int], dict[str, str]]) -> config.FilesTask:
@@ -25,6 +25,16 @@ def _files(folder: Path, name: str, answer: Callable[[int], dict[str, str]]) -> 
     return config.FilesTask(name=name, **styles, **paths)  # type: ignore[arg-type]
 
 
+def _folder(folder: Path) -> config.WordProblemsTask:
+    rows = []
+    for n in range(24):  # three words of its own each, for questions that are alike never come into two splits
+        word = "".join("abcdefghij"[int(digit)] for digit in f"{n:02}")
+        question = f"How many are {n} {word}oks, {word}ubs and {word}ings?"
+        rows.append({"id": f"svamp-{n}", "question": question, "answer": str(n), "solution": f"{n} * 1 = {n}"})
+    (folder / "svamp.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return config.WordProblemsTask(folder=str(folder), sets=("svamp",), train_1=6, train_2=6, test=6)
+
+
 @pytest.fixture(params=tasks.names())
 def task(request: pytest.FixtureRequest, tmp_path: Path) -> Task:
     makers: dict[str, Callable[[], Task]] = {
@@ -32,6 +42,7 @@ def task(request: pytest.FixtureRequest, tmp_path: Path) -> Task:
         "gsm8k": lambda: _files(tmp_path, "gsm8k", lambda n: {"answer": f"It is <<{n}*1={n}>>{n}.\n#### {n}"}),
         "math": lambda: _files(tmp_path, "math", lambda n: {"solution": f"It is $\\boxed{{\\frac{{{n}}}{{11}}}}.$"}),
         "olympicarena": lambda: _files(tmp_path, "olympicarena", lambda n: {"answer": [str(n)], "answer_type": "NV"}),
+        "word_problems": lambda: _folder(tmp_path),
         "jsonl": lambda: _files(tmp_path, "jsonl", lambda n: {"answer": str(n), "solution": f"It is {n}."}),
     }
     return makers[request.param]()
@@ -82,6 +93,10 @@ def test_gold_covers_every_question_in_order_and_its_worked_text_reads_back(task
 def test_poisoned_gold_leaves_questions_and_their_hash_alone(task: Task) -> None:
     if isinstance(task, config.ArithTask):
         pytest.skip("the gold of arith is computed, not read from a file that could be poisoned")
+    if isinstance(task, config.WordProblemsTask):
+        pytest.skip(
+            "its rows without a usable answer are left out; tests/unit/tasks/test_word_problems.py has wrong ones"
+        )
     before = tasks.prepare(task)
     assert task.train_2 is not None
     file = Path(task.train_2)

@@ -16,6 +16,7 @@ from w2s.tasks.math import Math
 from w2s.tasks.olympicarena import OlympicArena
 from w2s.tasks.own_files import OwnFiles
 from w2s.tasks.splits import Overlap
+from w2s.tasks.word_problems import WordProblems
 
 __all__ = [
     "SPLITS",
@@ -36,12 +37,13 @@ _DESCRIPTIONS = {
     "gsm8k": "GSM8K from local JSON Lines files, or from the hub (openai/gsm8k)",
     "math": "MATH and MATH-500, from local files, or from the hub (EleutherAI/hendrycks_math, HuggingFaceH4/MATH-500)",
     "olympicarena": "OlympicArena, English, without code, from local files, or from the hub (GAIR/OlympicArena)",
+    "word_problems": "arithmetic word problems that people wrote, from a folder that docs/word_problems.md tells of",
     "jsonl": "your own questions, with or without gold",
 }
 _FILES = {"gsm8k": Gsm8k, "jsonl": OwnFiles, "math": Math, "olympicarena": OlympicArena}
 _STYLES: dict[str, Style] = {
     "arith": "gsm8k", "gsm8k": "gsm8k", "jsonl": "number", "math": "math", "olympicarena": "olympicarena",
-    "number": "number", "text": "text",
+    "word_problems": "gsm8k", "number": "number", "text": "text",
 }  # fmt: skip
 
 
@@ -79,24 +81,27 @@ def style(task: str) -> Style:
     )
 
 
-def load(task: config.ArithTask | config.FilesTask) -> Task:
+def load(task: config.Task) -> Task:
     """The task a recipe describes. Nothing is read before its questions are asked for."""
     if isinstance(task, config.ArithTask):
         return Arith(task)
+    if isinstance(task, config.WordProblemsTask):
+        return WordProblems(task)
     return _FILES[task.name](task)
 
 
-def from_hub(task: config.ArithTask | config.FilesTask) -> list[str]:
+def from_hub(task: config.Task) -> list[str]:
     """The splits that would be fetched from the hub, because the recipe names no file for them."""
-    if isinstance(task, config.ArithTask) or task.name == "jsonl":
+    if not isinstance(task, config.FilesTask) or task.name == "jsonl":
         return []
     return [split for split in load(task).splits if getattr(task, split) is None]
 
 
-def prepare(task: config.ArithTask | config.FilesTask, limit: int | None = None) -> Prepared:
+def prepare(task: config.Task, limit: int | None = None) -> Prepared:
     """The questions of all splits that the task has, guarded against overlap, then cut to the first `limit` of each.
 
-    `arith` is disjoint by construction, so its guard refuses. `olympicarena` has no train_1 unless a file is given.
+    `arith` and `word_problems` are disjoint by construction, so their guard refuses. `olympicarena` has no train_1
+    unless a file is given.
 
     Raises:
         UserError: bad input, splits that share questions where that is refused, or a split with nothing left.
@@ -105,6 +110,8 @@ def prepare(task: config.ArithTask | config.FilesTask, limit: int | None = None)
     asked = {split: source.questions(split) for split in SPLITS if split in source.splits}
     if isinstance(task, config.ArithTask):
         kept, overlap = splits.guard(asked, "refuse")
+    elif isinstance(task, config.WordProblemsTask):
+        kept, overlap = splits.guard(asked, "refuse", masked=True)
     else:
         kept, overlap = splits.guard(asked, task.overlap, masked=task.overlap_masked)
     for split, questions in kept.items():

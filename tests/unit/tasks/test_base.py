@@ -62,7 +62,7 @@ def test_arith_test_split_may_be_drawn_from_validation() -> None:
 
 
 def test_every_name_is_described() -> None:
-    assert tasks.names() == ["arith", "gsm8k", "math", "olympicarena", "jsonl"]
+    assert tasks.names() == ["arith", "gsm8k", "math", "olympicarena", "word_problems", "jsonl"]
     assert all(tasks.describe(name) for name in tasks.names())
 
 
