@@ -11,7 +11,7 @@ from w2s.errors import BranchEnds
 from w2s.flow.step import Context
 from w2s.metrics import accuracy as metrics
 from w2s.metrics.accuracy import Verdict, accuracy_by_group, maj_at_k, pass_at_k
-from w2s.steps.rows import read_answered, read_responses
+from w2s.steps.rows import questions, read_answered, read_responses
 
 
 def accuracy(context: Context) -> dict[str, Any]:
@@ -79,11 +79,12 @@ def precision(context: Context) -> dict[str, Any]:
     params = context.params
     table = gold.load(context.given["task"], "train_2")
     verdicts: dict[str, Verdict] = {}
+    asked = {question.id: question.question for question in questions(context.inputs["questions"])}
     for _, row in jsonl.read(context.inputs["selection"]):
         if row["id"] not in table:
             raise BranchEnds(f"no gold for question {row['id']} of train_2")
         text = row.get("chosen") or row.get("completion") or row["response"]
-        prediction = stated.read(text, row.get("prompt") or row["question"], params["style"])
+        prediction = stated.read(text, asked[row["id"]], params["style"])
         verdicts.setdefault(row["id"], gold.grade(table[row["id"]], prediction, params["match"]))
     found = metrics.accuracy(list(verdicts.values()))
     return {"precision": found.accuracy, "ci95": list(found.ci95), "correct": found.correct, "n": found.n}

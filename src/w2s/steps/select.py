@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from w2s import jsonl, prompting, streams
+from w2s import jsonl, streams
 from w2s.errors import BranchEnds
 from w2s.files import Index
 from w2s.flow.step import Context
@@ -33,14 +33,14 @@ def choose_demonstrations(context: Context) -> dict[str, Any]:
 
 def all_examples(context: Context) -> dict[str, Any]:
     """Write every weak response as a training example: full weak fine-tuning, the naive baseline."""
-    empty = 0
+    empty, builder = 0, context.given["builder"]
 
     def examples() -> Iterator[dict[str, Any]]:
         nonlocal empty
         for r in rows.responses(context.inputs["weak"]):
             if r.response:
-                prompt, completion = prompting.prompt(r.question), prompting.completion(r.response)
-                yield {"id": r.id, "prompt": prompt, "completion": completion}
+                completion = builder.completion(r.response)
+                yield {"id": r.id, "prompt": builder.prompt(r.question), "completion": completion}
             else:
                 empty += 1
 
@@ -62,7 +62,7 @@ def agree(context: Context) -> dict[str, Any]:
         jsonl.write(
             context.output,
             (
-                streams.example(question.id, source, answer)
+                streams.example(question.id, source, answer, context.given["builder"])
                 for question, kept in found
                 for source, answer in (("weak", kept.weak), ("icl", kept.icl))
             ),
@@ -115,7 +115,7 @@ def build_pairs(context: Context) -> dict[str, Any]:
         found = streams.pairs(files, style, match, counts, decide, compare=False, on_progress=context.progress)
         for question, made in found:
             roles.update(pair.weak_role for pair in made)
-            yield from (streams.preference(question.id, pair) for pair in made)
+            yield from (streams.preference(question.id, pair, context.given["builder"]) for pair in made)
 
     with streams.opened(inputs["weak"], inputs["samples"], several=True) as files:
         written = jsonl.write(context.output, preferences(files))

@@ -16,6 +16,7 @@ from w2s.engines.base import Decoding, Request
 from w2s.engines.scripted import ScriptedEngine
 from w2s.errors import UserError
 from w2s.flow.step import Context
+from w2s.prompting import PLAIN
 from w2s.records import Response
 from w2s.steps import generate, launch, rows, select
 
@@ -77,7 +78,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             scratch=tmp_path / name,
             runtime=Runtime(),
             progress=progress or (lambda done, total, tokens=0: None),
-            given={"model": "scripted"},
+            given={"model": "scripted", "builder": PLAIN},
         )
         return step(context), rows.read_responses(out)
 
@@ -94,6 +95,7 @@ def stage2(tmp_path: Path, samples: str, **params: Any) -> tuple[dict[str, Any],
         scratch=tmp_path,
         runtime=Runtime(),
         progress=lambda done, total, tokens=0: None,
+        given={"builder": PLAIN},
     )
     return select.build_pairs(context), [row for _, row in jsonl.read(out)]
 

@@ -19,6 +19,7 @@ from w2s.config import Runtime
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
 from w2s.method import pairs, voting
+from w2s.prompting import PLAIN
 from w2s.records import Response
 from w2s.steps import rows, select
 
@@ -52,6 +53,7 @@ def in_folder(folder: Path, params: dict[str, Any], responses: dict[str, list[Re
         scratch=folder,
         runtime=Runtime(),
         progress=lambda done, total, tokens=0: None,
+        given={"builder": PLAIN},
     )
 
 
