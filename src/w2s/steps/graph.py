@@ -192,7 +192,6 @@ class Graph:
         recipe = self.recipe
         params, inputs, given = self._start(model)
         prompt, asked = self._prompt(model)
-        builder = asked["builder"]
         if demonstrations is not None:
             inputs["demonstrations"] = demonstrations
         if settle:
@@ -200,8 +199,9 @@ class Graph:
         if settle and weak is not None:
             params |= recipe.selection.model_dump(exclude={"match"})
             inputs["weak"] = weak
-        texts = [builder.prompt(question.question) for question in self.prepared.questions[split]]
-        count = len(texts) * max(1, samples)
+        around = len(prompt["prompt"]) - len("?")
+        lengths = [around + len(question.question) for question in self.prepared.questions[split]]
+        count = len(lengths) * max(1, samples)
         shots = recipe.few_shot.k if demonstrations is not None else 0
         return self._add(
             Step(
@@ -217,7 +217,7 @@ class Graph:
                     "max_new_tokens": recipe.max_new_tokens,
                     "seed": derive(recipe.seed, name) if samples else 0,
                     **prompt,
-                    "stop": list(builder.stop(demonstrations is not None)),
+                    "stop": list(asked["builder"].stop(demonstrations is not None)),
                     "trust_remote_code": recipe.trust_remote_code,
                 },
                 inputs={**inputs, "questions": self.questions[split]},
@@ -227,10 +227,10 @@ class Graph:
                 kind="generate",
                 work=Work(
                     model=self._role(model),
-                    prompts=len(texts),
-                    prompt_characters=sum(map(len, texts)),
-                    longest_prompt=max(map(len, texts)),
-                    shown_characters=shots * sum(map(len, texts)) // len(texts),
+                    prompts=len(lengths),
+                    prompt_characters=sum(lengths),
+                    longest_prompt=max(lengths),
+                    shown_characters=shots * sum(lengths) // len(lengths),
                     shown_tokens=int(shots * recipe.max_new_tokens * RESPONSE_SHARE),
                     rows=count,
                     new_tokens=recipe.max_new_tokens,
