@@ -11,7 +11,7 @@ import pytest
 
 from w2s import chat, jsonl, models
 
-TEMPLATE = (  # a turn ends in words that the demonstrations show a model without chat
+TEMPLATE = (  # a turn ends in words, which the demonstrations show to a model that knows no chat
     "{% for m in messages %}{% if m.role == 'user' %}Problem. {{ m.content }}\nReply.{% else %} {{ m.content }}\n"
     "End.\n\n{% endif %}{% endfor %}"
 )

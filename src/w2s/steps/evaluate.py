@@ -73,6 +73,8 @@ def sampled_accuracy(context: Context) -> dict[str, Any]:
 def precision(context: Context) -> dict[str, Any]:
     """Share of a selection's pseudo-labels that are right: of agreed answers, or of chosen texts.
 
+    Questions come from their own file: a chat template may put its marks on the line that says what is asked for.
+
     Raises:
         BranchEnds: there is no gold for `train_2`; nothing else needs it.
     """

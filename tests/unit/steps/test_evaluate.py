@@ -11,18 +11,13 @@ from w2s.steps import evaluate
 
 
 def test_precision_reads_an_answer_as_its_question_asks_whatever_the_prompt_looks_like(tmp_path: Path) -> None:
-    """Two letters are an answer to the one question and none to the other; a prompt may hide the line that says so."""
-    kinds = {"a": "more than one correct answer", "b": "only one correct answer"}
-    questions = [
-        {"id": id, "question": f"This is a multiple choice question ({kind}).\nWhich?"} for id, kind in kinds.items()
-    ]
-    gold = [row | {"answer": answer} for row, answer in zip(questions, (["A", "C"], "A"), strict=True)]
-    jsonl.write(tmp_path / "gold.jsonl", gold)
-    jsonl.write(tmp_path / "questions.jsonl", questions)
-    text = r"The final answer is $\boxed{C, A}$"
+    """T is True where the question asks for True or False; a prompt may hide the line that says so."""
+    question = {"id": "a", "question": "This is a True or False question.\nIs it?"}
+    jsonl.write(tmp_path / "questions.jsonl", [question])
+    jsonl.write(tmp_path / "gold.jsonl", [question | {"answer": "True"}])
     for side in ("chosen", "completion"):
-        rows = [{"id": row["id"], "prompt": f"[INST] {row['question']} [/INST]", side: text} for row in questions]
-        jsonl.write(tmp_path / "selection.jsonl", rows)
+        row = {"id": "a", "prompt": f"[INST] {question['question']} [/INST]", side: r"The final answer is $\boxed{T}$"}
+        jsonl.write(tmp_path / "selection.jsonl", [row])
         found = evaluate.precision(
             Context(
                 params={"style": "olympicarena", "match": "equivalent"},
@@ -35,4 +30,4 @@ def test_precision_reads_an_answer_as_its_question_asks_whatever_the_prompt_look
                 given={"task": FilesTask(name="olympicarena", train_2=str(tmp_path / "gold.jsonl"))},
             )
         )
-        assert (found["correct"], found["n"]) == (1, 2)
+        assert (found["correct"], found["n"]) == (1, 1)
