@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from w2s import architecture, costs, prompting
+from w2s import architecture, costs
 from w2s.architecture import Architecture
 from w2s.config import Recipe
 from w2s.errors import UserError
 from w2s.flow.runner import PlannedStep
 from w2s.flow.step import Step
+from w2s.prompting import PLAIN
 
 ROLES = ("weak", "strong")
 CHARACTERS_A_TOKEN = 4.0
@@ -97,8 +98,9 @@ def budget(
     used = {role: reference for role, reference in references.items() if any(s.work.model == role for s in due)}
     counts = {role: int(number) for role, number in (parameters or {}).items()}
     models = {role: architecture.find(reference, counts.get(role)) for role, reference in used.items()}
-    texts = _prompts(steps)
-    measured = {role: architecture.characters_a_token(reference, texts) for role, reference in used.items()}
+    measured = {
+        role: architecture.characters_a_token(reference, _prompts(steps, role)) for role, reference in used.items()
+    }
     found = []
     for role in used:
         for kind in ("generate", "train"):
@@ -181,9 +183,11 @@ def rates(generate: Mapping[str, float], train: Mapping[str, float], source: str
     }
 
 
-def _prompts(steps: Sequence[Step]) -> list[str]:
+def _prompts(steps: Sequence[Step], role: str) -> list[str]:
     questions = next((step.given["questions"] for step in steps if step.name == "questions_train_2"), ())
-    return [prompting.prompt(question.question) for question in questions[:_TEXTS]]
+    builders = (step.given["builder"] for step in steps if step.kind == "generate" and step.work.model == role)
+    builder = next(builders, PLAIN)
+    return [builder.prompt(question.question) for question in questions[:_TEXTS]]
 
 
 def _peak(step: PlannedStep, model: Architecture, recipe: Recipe, characters: float) -> int | None:

@@ -129,6 +129,9 @@ def sample(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens a response may have.")] = 512,
     engine: Annotated[str, typer.Option(help="transformers, vllm, openai or scripted.")] = "transformers",
     few_shot: Annotated[Path | None, typer.Option(help="A responses file, shown before each question.")] = None,
+    prompt: Annotated[
+        Literal["plain", "chat"], typer.Option(help="Question and Answer, or the model's own chat template.")
+    ] = "plain",
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option()] = "float32",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
@@ -140,21 +143,21 @@ def sample(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Let a model answer questions; resumes when stopped."""
-    from w2s import config, console, prompting, sampling
+    from w2s import chat, config, console, sampling
     from w2s.engines.base import Decoding
 
     asked = sampling.questions(task, split, limit)
     shots = () if few_shot is None else sampling.demonstrations(few_shot)
+    builder = chat.builder(prompt, model, offline)
     with console.bar("sample") as on_progress:
         made = sampling.sample(
             asked,
             out,
             model=model,
             n=n or (10 if temperature > 0 else 1),
-            decoding=Decoding(
-                max_new_tokens, temperature, top_p, prompting.stop(bool(shots)), sampling.step_seed(seed)
-            ),
+            decoding=Decoding(max_new_tokens, temperature, top_p, builder.stop(bool(shots)), sampling.step_seed(seed)),
             shots=shots,
+            builder=builder,
             engine=engine,
             dtype=dtype,
             trust_remote_code=trust_remote_code,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Match = Literal["string", "equivalent"]
 Dtype = Literal["float32", "bfloat16"]
+Prompt = Literal["plain", "chat"]
 Baseline = Literal[
     "weak_floor", "strong_zero_shot", "weak_icl", "full_weak_ft", "strong_ceiling", "control_strong_only"
 ]
@@ -196,6 +197,11 @@ class Recipe(_Frozen):
     """The weak model: a shipped model, a local folder, or a hub id with an optional @revision."""
     strong: str = "w2s:tiny-strong"
     """The strong base model, likewise."""
+    prompt: Prompt = "plain"
+    """How the strong model is asked, and trained: "plain" is "Question: ..." and "Answer:", for base models (paper);
+    "chat" is the model's own chat template, for instruct models (ours)."""
+    weak_prompt: Prompt | None = None
+    """How the weak model is asked and trained; None: as `prompt`."""
     engine: Literal["transformers", "vllm", "openai", "scripted"] = "transformers"
     dtype: Dtype = "float32"
     """Number format of generation; training keeps float32 weights and uses this for matrix products."""
@@ -217,6 +223,16 @@ class Recipe(_Frozen):
     """Keep only this many questions of each split (for trying things out)."""
     trust_remote_code: bool = False
     """Let a model folder run its own Python code. Off unless asked."""
+
+    @model_validator(mode="after")
+    def _one_prompt_a_model(self) -> Recipe:
+        if self.weak == self.strong and self.weak_prompt not in (None, self.prompt):
+            raise ValueError("weak_prompt differs from prompt, and weak and strong are one model")
+        return self
+
+    def prompt_of(self, model: str) -> Prompt:
+        """How the weak or the strong model, by its reference, is asked."""
+        return self.prompt if model == self.strong else self.weak_prompt or self.prompt
 
 
 class Runtime(_Frozen):

@@ -40,12 +40,11 @@ def resolve(reference: str | Path, offline: bool = False) -> ResolvedModel:
             cannot be asked.
     """
     text = str(reference)
-    if text.startswith("w2s:"):
-        return _folder(_shipped(text))
     if text.startswith(("openai:", "scripted:")):
         return ResolvedModel(text, None, text)
-    if Path(text).is_dir():
-        return _folder(Path(text))
+    local = _local(text)
+    if local is not None:
+        return _folder(local)
     name, _, revision = text.partition("@")
     if isinstance(reference, Path) or text.startswith((".", "/", "~")) or name.count("/") != 1:
         raise UserError(
@@ -86,6 +85,46 @@ def folder(reference: str | Path, offline: bool = False) -> Path:
         ) from error
 
 
+def pinned(reference: str, offline: bool = False) -> str:
+    """The reference with the hub's commit in it; a folder's stays as it is. Weights are not looked at.
+
+    Raises:
+        UserError: as `resolve`.
+    """
+    if _local(reference) is not None:
+        return reference
+    found = resolve(reference, offline)
+    return f"{found.path_or_id}@{found.revision}" if found.revision else found.path_or_id
+
+
+def file(reference: str, name: str, offline: bool = False) -> Path | None:
+    """One file of a model, None where it has no such file; of a hub model that file alone is fetched.
+
+    Raises:
+        UserError: the hub could not give it.
+    """
+    folder = _local(reference)
+    if folder is not None:
+        return folder / name if (folder / name).is_file() else None
+    import huggingface_hub
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    repository, _, revision = reference.partition("@")
+    try:
+        return Path(
+            huggingface_hub.hf_hub_download(repository, name, revision=revision or None, local_files_only=offline)
+        )
+    except Exception as error:  # the transport errors of the hub's client have no stable base class
+        unreachable = isinstance(error, LocalEntryNotFoundError) and not offline
+        if isinstance(error, EntryNotFoundError) and not unreachable:
+            return None
+        raise UserError(
+            f"the hub could not give {name} of {repository} ({type(error).__name__})",
+            field="model",
+            mend=f"fetch it by hand: hf download {repository} --local-dir FOLDER, and give FOLDER",
+        ) from error
+
+
 def shipped() -> list[str]:
     """References of the models in the package."""
     return sorted(f"w2s:{folder.parent.name}" for folder in ASSETS.glob("*/config.json"))
@@ -101,6 +140,12 @@ def _shipped(reference: str) -> Path:
         expected=", ".join(shipped()) or "(this installation has none)",
         mend=f"did you mean {close[0]}?" if close else None,
     )
+
+
+def _local(reference: str) -> Path | None:
+    if reference.startswith("w2s:"):
+        return _shipped(reference)
+    return Path(reference) if Path(reference).is_dir() else None
 
 
 def _folder(folder: Path) -> ResolvedModel:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from w2s import engines, models, prompting
+from w2s import chat, engines, models
 from w2s.config import Run, Training
 from w2s.engines.base import Decoding, Request
 from w2s.errors import UserError
@@ -52,18 +52,20 @@ def _generate(run: Run, reference: str, questions: Sequence[Question]) -> tuple[
         trust_remote_code=recipe.trust_remote_code,
         runtime=run.runtime,
     )
-    decoding = Decoding(recipe.max_new_tokens, recipe.sampling.temperature, recipe.sampling.top_p)
+    builder = chat.builder(recipe.prompt_of(reference), reference, run.runtime.offline)
+    sampling = recipe.sampling
+    decoding = Decoding(recipe.max_new_tokens, sampling.temperature, sampling.top_p, builder.stop(False))
     tokens, examples = 0, []
     try:
-        engine.run([Request(questions[0].id, 0, prompting.prompt(questions[0].question))], decoding)  # warm
+        engine.run([Request(questions[0].id, 0, builder.prompt(questions[0].question))], decoding)  # warm
         began, place = time.perf_counter(), 0
         while place < len(questions) and (place == 0 or time.perf_counter() - began < SECONDS):
             asked = questions[place : place + QUESTIONS]
-            prompts = {question.id: prompting.prompt(question.question) for question in asked}
+            prompts = {question.id: builder.prompt(question.question) for question in asked}
             for batch in engine.plan([Request(id, 0, prompt) for id, prompt in prompts.items()], decoding):
                 for done in engine.run(batch, decoding):
                     tokens += done.tokens
-                    examples.append(Example(done.id, prompts[done.id], prompting.completion(done.text or "#### 0")))
+                    examples.append(Example(done.id, prompts[done.id], builder.completion(done.text or "#### 0")))
             place += len(asked)
         return tokens / (time.perf_counter() - began), examples
     finally:

@@ -23,7 +23,7 @@ def build(run: Run, planning: bool = False) -> list[Step]:
     # The weak model learns from gold train_1 and answers train_2: D_weak.
     weak_model: Model = m  # a task without train_1 takes it as it comes
     if "train_1" in g.questions:
-        weak_model = g.fine_tune("weak_floor", m, g.gold_examples("train_1"), training=recipe.weak_training)
+        weak_model = g.fine_tune("weak_floor", m, g.gold_examples("train_1", m), training=recipe.weak_training)
     d_weak = g.answer("weak_answers", weak_model, "train_2")
 
     # M answers train_2 with demonstrations from D_weak (weak ICL): D_icl.
@@ -43,7 +43,7 @@ def build(run: Run, planning: bool = False) -> list[Step]:
     if "full_weak_ft" in asked:
         g.evaluate("full_weak_ft", g.fine_tune("full_weak_ft", M, g.all_examples("full_weak", d_weak)))
     if "strong_ceiling" in asked:
-        g.evaluate("strong_ceiling", g.fine_tune("strong_ceiling", M, g.gold_examples("train_2")))
+        g.evaluate("strong_ceiling", g.fine_tune("strong_ceiling", M, g.gold_examples("train_2", M)))
 
     # The control: the same two stages, with M's own few-shot majority in the place of the weak answers.
     if "control_strong_only" in asked:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from w2s import config, engines, jsonl, models, prompting, tasks
+from w2s import config, engines, jsonl, models, tasks
 from w2s.engines import journal
 from w2s.engines.base import Decoding, Engine, Request
 from w2s.errors import UserError
+from w2s.prompting import PLAIN, Builder
 from w2s.records import Question, Response
 from w2s.seeds import derive
 from w2s.tasks import rows
@@ -75,6 +76,7 @@ def sample(
     n: int,
     decoding: Decoding,
     shots: Sequence[Response] = (),
+    builder: Builder = PLAIN,
     engine: str = "transformers",
     dtype: config.Dtype = "float32",
     trust_remote_code: bool = False,
@@ -101,7 +103,7 @@ def sample(
     tokens = cut_off = 0
 
     def requests(part: Sequence[Question]) -> list[Request]:
-        prompts = [(q.id, prompting.prompt(q.question, shots)) for q in part]
+        prompts = [(q.id, builder.prompt(q.question, shots)) for q in part]
         return [Request(id, number, prompt) for id, prompt in prompts for number in range(n)]
 
     def texts(loaded: Engine) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from w2s import answers, jsonl, layouts, prompting
+from w2s import answers, jsonl, layouts
 from w2s.answers import Style, stated
 from w2s.config import Match
 from w2s.files import Index
@@ -23,6 +23,7 @@ from w2s.method import agreement
 from w2s.method.agreement import Agreement, Kept
 from w2s.method.augment import Candidate
 from w2s.method.pairs import Pair, PairSet
+from w2s.prompting import PLAIN, Builder
 from w2s.records import Answered
 from w2s.tasks.rows import Row
 
@@ -221,30 +222,30 @@ def pairs(
             yield question, made
 
 
-def examples(identity: str | int, kept: Kept, *, added: bool = False) -> list[dict[str, Any]]:
+def examples(identity: str | int, kept: Kept, builder: Builder = PLAIN, *, added: bool = False) -> list[dict[str, Any]]:
     """The two TRL prompt-completion rows of a question of Stage I; `added` marks one on which there is no agreement."""
-    rows = [example(identity, source, answer) for source, answer in (("weak", kept.weak), ("icl", kept.icl))]
+    rows = [example(identity, source, answer, builder) for source, answer in (("weak", kept.weak), ("icl", kept.icl))]
     return [row | {"added": True} for row in rows] if added else rows
 
 
-def example(identity: str | int, source: str, answer: Answered) -> dict[str, Any]:
-    """A TRL prompt-completion row of Stage I."""
+def example(identity: str | int, source: str, answer: Answered, builder: Builder = PLAIN) -> dict[str, Any]:
+    """A TRL prompt-completion row of Stage I, for a model that reads prompts of `builder`."""
     return {
         "id": identity,
         "source": source,
-        "prompt": prompting.prompt(answer.question),
-        "completion": prompting.completion(answer.response),
+        "prompt": builder.prompt(answer.question),
+        "completion": builder.completion(answer.response),
         "prediction": answer.prediction,
     }
 
 
-def preference(identity: str | int, pair: Pair) -> dict[str, Any]:
+def preference(identity: str | int, pair: Pair, builder: Builder = PLAIN) -> dict[str, Any]:
     """A TRL preference row; `confidence_most` where not all samples were drawn, and `confidence` is the least."""
     row = {
         "id": identity,
-        "prompt": prompting.prompt(pair.question),
-        "chosen": prompting.completion(pair.chosen),
-        "rejected": prompting.completion(pair.rejected),
+        "prompt": builder.prompt(pair.question),
+        "chosen": builder.completion(pair.chosen),
+        "rejected": builder.completion(pair.rejected),
         "weak_role": pair.weak_role,
         "confidence": pair.confidence,
     }

@@ -18,6 +18,7 @@ from w2s.config import Runtime
 from w2s.engines import journal
 from w2s.engines.scripted import ScriptedEngine
 from w2s.flow.step import Context
+from w2s.prompting import PLAIN
 from w2s.steps import generate, launch, select
 
 folder = Path(sys.argv[1])
@@ -35,7 +36,8 @@ def run(step, out, **inputs):
                 "confidence": 0.6, "reject_confidence": 0.8,
             },
             inputs={role: folder / name for role, name in inputs.items()}, results={}, output=folder / out,
-            scratch=folder / "scratch", runtime=Runtime(), progress=lambda *_: None, given={"model": ""},
+            scratch=folder / "scratch", runtime=Runtime(), progress=lambda *_: None,
+            given={"model": "", "builder": PLAIN},
         )
     )
     print(out, result.get("kept", result["of"]), file=sys.stderr)

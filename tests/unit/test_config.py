@@ -91,3 +91,13 @@ def test_values_that_cannot_be_meant_are_refused(changes):
 def test_a_confidence_above_the_threshold_for_rejecting_is_allowed():
     """The second threshold then has no effect, as in the released code."""
     assert recipe(selection={"confidence": 0.9}).selection.reject_confidence == 0.8
+
+
+def test_the_weak_model_is_asked_as_the_strong_one_unless_it_is_said():
+    assert recipe().prompt_of("w2s:tiny-weak") == recipe().prompt_of("w2s:tiny-strong") == "plain"
+    chat = recipe(prompt="chat")
+    assert chat.prompt_of("w2s:tiny-weak") == chat.prompt_of("w2s:tiny-strong") == "chat"
+    mixed = recipe(prompt="chat", weak_prompt="plain")
+    assert (mixed.prompt_of("w2s:tiny-weak"), mixed.prompt_of("w2s:tiny-strong")) == ("plain", "chat")
+    with pytest.raises(ValidationError, match="weak_prompt differs from prompt"):
+        recipe(weak="a/b", strong="a/b", prompt="chat", weak_prompt="plain")

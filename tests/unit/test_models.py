@@ -73,3 +73,36 @@ def test_offline_uses_the_local_snapshot_or_says_so(tmp_path: Path, monkeypatch)
 
 def test_scripted_references_are_their_own_identity() -> None:
     assert models.resolve("scripted:a:b").identity == "scripted:a:b"
+
+
+def test_one_file_of_a_folder_or_none(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "m")
+    assert models.pinned(str(folder)) == str(folder)
+    assert models.file(str(folder), "config.json") == folder / "config.json"
+    assert models.file(str(folder), "chat_template.jinja") is None
+
+
+def test_of_a_hub_model_only_the_file_is_fetched_at_one_commit(tmp_path: Path, monkeypatch) -> None:
+    import huggingface_hub
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    asked = []
+
+    def download(name, file, *, revision, local_files_only):
+        asked.append((name, file, revision, local_files_only))
+        if file == "gone":
+            raise EntryNotFoundError.__new__(EntryNotFoundError)
+        if file == "unreachable":
+            raise LocalEntryNotFoundError("no connection")
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    monkeypatch.setattr(models, "resolve", lambda *_: models.ResolvedModel("owner/name", "abc", "hub:owner/name@abc"))
+    pinned = models.pinned("owner/name")
+    assert pinned == "owner/name@abc"
+    assert models.file(pinned, "config.json") == tmp_path / "config.json"
+    assert models.file(pinned, "gone") is None
+    assert models.file(pinned, "unreachable", offline=True) is None  # what was not fetched before, the model has not
+    with pytest.raises(UserError, match="the hub could not give unreachable of owner/name"):
+        models.file(pinned, "unreachable")
+    assert asked[0] == ("owner/name", "config.json", "abc", False) and asked[2][3] is True

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from w2s import presets, recipe
+from w2s import models, presets, recipe
+from w2s.errors import UserError
 from w2s.flow.step import Step, ordered
 
 
@@ -125,7 +128,7 @@ def test_an_augmented_set_is_trained_on_and_lies_where_the_agreement_did() -> No
         assert inputs(steps[name]) == {"agreed": f"{name}_agreed", "weak": weak, "more": f"{name}_samples"}
         assert steps[name].output == f"data/{name}.jsonl"
         assert inputs(steps[f"{name}_weak_ft"]) == {"data": name}
-        assert inputs(steps[f"precision_{name}"]) == {"selection": name}
+        assert inputs(steps[f"precision_{name}"]) == {"selection": name, "questions": "questions_train_2"}
         assert f"precision_{name}_agreed" not in steps
         assert inputs(steps[f"{mark}stage1_iter2"])["weak"] == f"{mark}iter1_weak_ft_answers"
     assert len(ordered(steps.values())) == len(steps)
@@ -149,3 +152,61 @@ def test_a_recipe_that_does_not_augment_is_the_same_recipe() -> None:
         assert augmented[name].fingerprint == plain[name].fingerprint
     assert augmented["stage1_iter1_weak_ft"].fingerprint != plain["stage1_iter1_weak_ft"].fingerprint
     assert augmented["stage2_pairs"].payload == plain["stage2_pairs"].payload
+
+
+CHATML = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def instruct(folder: Path, name: str) -> str:
+    """A shipped model with a chat template; the weights are links."""
+    folder.mkdir()
+    for path in (models.ASSETS / name).iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "chat_template.jinja").write_text(CHATML)
+    return str(folder)
+
+
+def test_each_model_reads_and_learns_prompts_of_its_own(tmp_path: Path) -> None:
+    strong = instruct(tmp_path / "strong", "tiny-strong")
+    run = presets.load("tiny", [*SMALL, f"strong={strong}", "prompt=chat", "weak_prompt=plain"])
+    steps = {step.name: step for step in recipe.build(run)}
+    asked = {name: step.params["prompt"] for name, step in steps.items() if "prompt" in step.params}
+    plain = {"gold_train_1", "weak_answers", "test_weak_floor"}
+    assert {name for name, prompt in asked.items() if prompt == "Question: ?\nAnswer:"} == plain
+    assert {prompt for name, prompt in asked.items() if name not in plain} == {"<|user|>?<|end|>\n<|assistant|>"}
+    assert {"gold_train_2", "stage1_iter1", "full_weak", "stage2_pairs", "m_plus_samples"} < asked.keys() - plain
+    for name in asked:
+        builder = pickle.loads(pickle.dumps(steps[name].given["builder"]))
+        assert builder.prompt("?") == asked[name] and builder.hash == steps[name].params["prompt_hash"]
+    assert steps["weak_answers"].params["stop"] == ["Question:"]
+    assert steps["icl_answers"].params["stop"] == steps["m_plus_samples"].params["stop"] == ["<|end|>"]
+
+
+def test_another_template_is_another_step_for_the_strong_model_alone(tmp_path: Path) -> None:
+    strong = instruct(tmp_path / "strong", "tiny-strong")
+    overrides = [*SMALL, f"strong={strong}", "prompt=chat", "weak_prompt=plain"]
+    before = {step.name: step for step in recipe.build(presets.load("tiny", overrides))}
+    (tmp_path / "strong" / "chat_template.jinja").write_text(CHATML.replace("content", "content | trim"))
+    after = {step.name: step for step in recipe.build(presets.load("tiny", overrides))}
+    assert after["weak_answers"].fingerprint == before["weak_answers"].fingerprint
+    assert after["stage1_iter1"].params["prompt"] == before["stage1_iter1"].params["prompt"]
+    assert after["stage1_iter1"].params["prompt_hash"] != before["stage1_iter1"].params["prompt_hash"]
+    assert after["stage1_iter1"].fingerprint != before["stage1_iter1"].fingerprint
+
+
+def test_a_base_model_has_no_chat_and_that_is_said_before_anything_runs() -> None:
+    for planning in (False, True):
+        with pytest.raises(UserError, match=r"(?s)w2s:tiny-weak has no chat template.*prompt=plain"):
+            recipe.build(presets.load("tiny", [*SMALL, "prompt=chat"]), planning)
+
+
+def test_a_plan_does_without_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    run = presets.load("tiny", [*SMALL, "strong=/no/such/folder", "prompt=chat", "weak_prompt=plain"])
+    steps = {step.name: step for step in recipe.build(run, planning=True)}
+    assert steps["m_plus_samples"].work.longest_prompt > 0
+    with pytest.raises(UserError, match="there is no model"):
+        recipe.build(run)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from w2s import sampling
+from w2s.chat import Chat
 from w2s.engines.base import Decoding
 from w2s.errors import UserError
 from w2s.records import Question, Response
@@ -121,3 +122,14 @@ def test_an_unknown_split_is_refused():
 
 def test_equal_seeds_are_equal():
     assert sampling.step_seed(1) == sampling.step_seed(1) != sampling.step_seed(2)
+
+
+def test_prompts_are_those_of_the_builder(tmp_path, use):
+    use(Engine())
+    chat = Chat("{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{{ '[assistant]' if "
+                "add_generation_prompt }}", {"eos_token": "</s>"})  # fmt: skip
+    out = tmp_path / "o.jsonl"
+    shots = [Response("x", "0+0?", "#### 0")]
+    sampling.sample(ASKED, str(out), model="m", n=1, decoding=Decoding(8), shots=shots, builder=chat)
+    length = len("[user]0+0?[assistant]#### 0[user]1+1?[assistant]")
+    assert json.loads(out.read_text().splitlines()[0])["response"] == f"{length} 0"

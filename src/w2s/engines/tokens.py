@@ -24,6 +24,14 @@ class Tokens:
         self._bos = [bos] if bos is not None and bos in tokenizer("a").input_ids else []
         self._known: dict[str, list[int]] = {}
 
+    def ending(self, stop: Sequence[str]) -> list[int]:
+        """The ids that end a text: `ends`, and stop strings that are tokens of their own (the end of a turn).
+
+        Texts are searched for stop strings without their special tokens, so such a string is never found in one.
+        """
+        added = self._tokenizer.get_added_vocab()
+        return list(dict.fromkeys([*self.ends, *(added[string] for string in stop if string in added)]))
+
     def forget(self) -> None:
         """Drop the prompts kept from the last plan."""
         self._known.clear()
@@ -74,10 +82,10 @@ class Tokens:
     ) -> list[Completion]:
         """Texts of `rows`, the tokens generated for `requests`: cut before a stop string, white space stripped."""
         texts = self._tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        done = []
+        ends, done = self.ending(decoding.stop), []
         for request, row, text in zip(requests, rows, texts, strict=True):
             cut = min((text.find(string) for string in decoding.stop if string in text), default=None)
-            ended = cut is not None or row[-1] in self.ends
+            ended = cut is not None or row[-1] in ends
             done.append(
                 Completion(request.id, request.sample, text[:cut].strip(), len(row), "stop" if ended else "length")
             )

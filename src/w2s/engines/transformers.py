@@ -128,7 +128,7 @@ class TransformersEngine:
             for token, (text, piece) in enumerate(zip(texts, pieces, strict=True)):
                 shown = text + (piece or "").replace("▁", " ").replace("Ġ", " ").replace("Ċ", "\n")
                 marks[token] = int(not last.isdisjoint(shown)) if stop else 0
-            marks[self._ends] = 2
+            marks[self._tokens.ending(stop)] = 2
             self._marks[stop] = marks.to(self._model.device)
         return self._marks[stop]
 

@@ -109,9 +109,10 @@ class VllmEngine:
                 mend="raise it, use more devices (runtime.tensor_parallel), or lower max_new_tokens",
             )
         self._llm.reset_prefix_cache()  # nothing is carried over from another batch
+        ends = self._tokens.ending(decoding.stop)
         outputs = self._llm.generate(
             [{"prompt_token_ids": prompts[request.prompt]} for request in batch],
-            [vllm.SamplingParams(**sampling(request, decoding, self._tokens.ends)) for request in batch],
+            [vllm.SamplingParams(**sampling(request, decoding, ends)) for request in batch],
             use_tqdm=False,
             lora_request=self._lora,
         )

@@ -11,7 +11,7 @@ from w2s.errors import BranchEnds
 from w2s.flow.step import Context
 from w2s.metrics import accuracy as metrics
 from w2s.metrics.accuracy import Verdict, accuracy_by_group, maj_at_k, pass_at_k
-from w2s.steps.rows import read_answered, read_responses
+from w2s.steps.rows import questions, read_answered, read_responses
 
 
 def accuracy(context: Context) -> dict[str, Any]:
@@ -83,6 +83,7 @@ def precision(context: Context) -> dict[str, Any]:
     """Share of a selection's pseudo-labels that are right: of agreed answers, or of chosen texts.
 
     Where a selection was augmented, that of what was added stands apart; of an added question the weak text counts.
+    Questions come from their own file: a chat template may put its marks on the line that says what is asked for.
 
     Raises:
         BranchEnds: there is no gold for `train_2`; nothing else needs it.
@@ -91,11 +92,12 @@ def precision(context: Context) -> dict[str, Any]:
     table = gold.load(context.given["task"], "train_2")
     kept: dict[str, Verdict] = {}
     added: dict[str, Verdict] = {}
+    asked = {question.id: question.question for question in questions(context.inputs["questions"])}
     for _, row in jsonl.read(context.inputs["selection"]):
         if row["id"] not in table:
             raise BranchEnds(f"no gold for question {row['id']} of train_2")
         text = row.get("chosen") or row.get("completion") or row["response"]
-        prediction = stated.read(text, row.get("prompt") or row["question"], params["style"])
+        prediction = stated.read(text, asked[row["id"]], params["style"])
         verdicts = added if row.get("added") else kept
         verdicts.setdefault(row["id"], gold.grade(table[row["id"]], prediction, params["match"]))
     return _share(kept, "") | (_share(added, "added_") if added else {})

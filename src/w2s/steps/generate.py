@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from w2s import prompting
 from w2s.answers import answered
 from w2s.engines import journal
 from w2s.engines.base import Completion, Decoding, Engine, Request
@@ -152,11 +151,11 @@ def _generate(context: Context, draw: Draw) -> dict[str, Any]:
 
 
 def _parts(context: Context) -> Iterator[_Part]:
-    inputs = context.inputs
+    inputs, builder = context.inputs, context.given["builder"]
     shots = rows.read_responses(inputs["demonstrations"]) if "demonstrations" in inputs else []
     asked = journal.parts(rows.questions(inputs["questions"]), context.params["n"])
     for number, some in enumerate(asked):
-        yield _Part(number, some, {question.id: prompting.prompt(question.question, shots) for question in some})
+        yield _Part(number, some, {question.id: builder.prompt(question.question, shots) for question in some})
 
 
 def _decoding(context: Context) -> Decoding:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from w2s import gold, models, prompting, tasks
+from w2s import chat, gold, models, tasks
 from w2s.config import Run, Training
 from w2s.costs import Role, Work
 from w2s.errors import BranchEnds, UserError
 from w2s.flow.step import Step
+from w2s.prompting import PLAIN, Builder
 from w2s.seeds import derive
 from w2s.steps import evaluate, generate, select, supervise, train
 
@@ -20,6 +21,8 @@ _RULE = {"confidence", "reject_confidence", "max_pairs"}  # of a selection, what
 
 RESPONSE_SHARE = 0.35
 """Share of `max_new_tokens` a response is expected to use, for the plan only (measured on `tiny`: 41 of 112)."""
+
+_NOT_FOUND = "not found"
 
 
 class Graph:
@@ -47,6 +50,7 @@ class Graph:
         self.prepared = tasks.prepare(self.recipe.task, self.recipe.limit)
         self.style = tasks.load(self.recipe.task).style
         self.identity = {ref: self._identity(ref) for ref in dict.fromkeys((self.recipe.weak, self.recipe.strong))}
+        self.builders = {ref: self._builder(ref) for ref in self.identity}
         self.gold_hash = {split: self._gold_hash(split) for split in self.prepared.questions}
         self.questions = {split: self._questions(split) for split in self.prepared.questions}
 
@@ -56,7 +60,12 @@ class Graph:
         except UserError:
             if not self.planning or reference.startswith("w2s:"):
                 raise
-            return f"not found: {reference}"
+            return f"{_NOT_FOUND}: {reference}"
+
+    def _builder(self, reference: str) -> Builder:
+        if self.identity[reference].startswith(_NOT_FOUND):  # a plan, whose estimates the difference hardly matters to
+            return PLAIN
+        return chat.builder(self.recipe.prompt_of(reference), reference, self.runtime.offline)
 
     def _gold_hash(self, split: str) -> str:
         try:
@@ -92,8 +101,9 @@ class Graph:
             )
         )
 
-    def gold_examples(self, split: str) -> Step:
-        """Questions of a split with gold solutions, as training examples."""
+    def gold_examples(self, split: str, reader: Model) -> Step:
+        """Questions of a split with gold solutions, as training examples for `reader`."""
+        prompt, builder = self._prompt(reader)
         return self._add(
             Step(
                 name=f"gold_{split}",
@@ -101,10 +111,10 @@ class Graph:
                 params={
                     "split": split,
                     "gold": self.gold_hash[split],
-                    "prompt": prompting.prompt("?"),
                     "style": self.style,
+                    **prompt,
                 },
-                given={"task": self.recipe.task, "questions": self.prepared.questions[split]},
+                given={**builder, "task": self.recipe.task, "questions": self.prepared.questions[split]},
                 inputs={"questions": self.questions[split]},
                 output=f"data/gold_{split}.jsonl",
                 kind="data",
@@ -184,6 +194,7 @@ class Graph:
         """
         recipe = self.recipe
         params, inputs, given = self._start(model)
+        prompt, asked = self._prompt(model)
         if demonstrations is not None:
             inputs["demonstrations"] = demonstrations
         if settle:
@@ -191,8 +202,9 @@ class Graph:
         if settle and weak is not None:
             params |= recipe.selection.model_dump(include=_RULE)
             inputs["weak"] = weak
-        texts = [prompting.prompt(question.question) for question in self.prepared.questions[split]]
-        count = len(texts) * max(1, samples)
+        around = len(prompt["prompt"]) - len("?")
+        lengths = [around + len(question.question) for question in self.prepared.questions[split]]
+        count = len(lengths) * max(1, samples)
         shots = recipe.few_shot.k if demonstrations is not None else 0
         return self._add(
             Step(
@@ -207,21 +219,21 @@ class Graph:
                     "top_p": recipe.sampling.top_p if samples else 1.0,
                     "max_new_tokens": recipe.max_new_tokens,
                     "seed": derive(recipe.seed, name) if samples else 0,
-                    "prompt": prompting.prompt("?"),
-                    "stop": list(prompting.stop(demonstrations is not None)),
+                    **prompt,
+                    "stop": list(asked["builder"].stop(demonstrations is not None)),
                     "trust_remote_code": recipe.trust_remote_code,
                 },
                 inputs={**inputs, "questions": only or self.questions[split]},
-                given=given,
+                given={**given, **asked},
                 output=output or f"data/{name}.jsonl",
                 expected_tokens=int(count * recipe.max_new_tokens * RESPONSE_SHARE),
                 kind="generate",
                 work=Work(
                     model=self._role(model),
-                    prompts=len(texts),
-                    prompt_characters=sum(map(len, texts)),
-                    longest_prompt=max(map(len, texts)),
-                    shown_characters=shots * sum(map(len, texts)) // len(texts),
+                    prompts=len(lengths),
+                    prompt_characters=sum(lengths),
+                    longest_prompt=max(lengths),
+                    shown_characters=shots * sum(lengths) // len(lengths),
                     shown_tokens=int(shots * recipe.max_new_tokens * RESPONSE_SHARE),
                     rows=count,
                     new_tokens=recipe.max_new_tokens,
@@ -288,14 +300,16 @@ class Graph:
         return step
 
     def _select(self, name: str, run: Any, params: Mapping[str, Any], **inputs: Step) -> Step:
-        reading = self._reading() | {"prompt": prompting.prompt("?")}
+        prompt, given = self._prompt(self.recipe.strong)  # what is selected trains the strong model
+        params = {**self._reading(), **prompt, **params}
         return self._add(
-            Step(name, run, {**reading, **params}, inputs=inputs, output=f"data/{name}.jsonl", kind="select")
+            Step(name, run, params, inputs=inputs, given=given, output=f"data/{name}.jsonl", kind="select")
         )
 
     def precision(self, selection: Step) -> Step:
         """How many of a selection's pseudo-labels are right; for the report only."""
-        return self._grade(f"precision_{selection.name}", evaluate.precision, {}, "train_2", "", selection=selection)
+        inputs = {"selection": selection, "questions": self.questions["train_2"]}
+        return self._grade(f"precision_{selection.name}", evaluate.precision, {}, "train_2", "", **inputs)
 
     def evaluate(self, name: str, model: Model, demonstrations: Step | None = None) -> None:
         """Accuracy of `model` on test, and pass@k and maj@k if the recipe asks for them."""
@@ -331,6 +345,11 @@ class Graph:
     def _reading(self) -> dict[str, str]:
         """How final answers are read and compared."""
         return {"style": self.style, "match": self.recipe.selection.match}
+
+    def _prompt(self, model: Model) -> tuple[dict[str, str], dict[str, Any]]:
+        """How a model is asked, for the identity of a step, and the builder of such prompts, for its work."""
+        builder = self.builders[self.recipe.weak if self._role(model) == "weak" else self.recipe.strong]
+        return {"prompt": builder.prompt("?"), "prompt_hash": builder.hash}, {"builder": builder}
 
     def _start(self, model: Model) -> tuple[dict[str, Any], dict[str, Step], dict[str, Any]]:
         """Identity, inputs and whereabouts of the model a step starts from."""

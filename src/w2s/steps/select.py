@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from w2s import jsonl, prompting, streams
+from w2s import jsonl, streams
 from w2s.errors import BranchEnds
 from w2s.files import Index
 from w2s.flow.step import Context
@@ -36,14 +36,14 @@ def choose_demonstrations(context: Context) -> dict[str, Any]:
 
 def all_examples(context: Context) -> dict[str, Any]:
     """Write every weak response as a training example: full weak fine-tuning, the naive baseline."""
-    empty = 0
+    empty, builder = 0, context.given["builder"]
 
     def examples() -> Iterator[dict[str, Any]]:
         nonlocal empty
         for r in rows.responses(context.inputs["weak"]):
             if r.response:
-                prompt, completion = prompting.prompt(r.question), prompting.completion(r.response)
-                yield {"id": r.id, "prompt": prompt, "completion": completion}
+                completion = builder.completion(r.response)
+                yield {"id": r.id, "prompt": builder.prompt(r.question), "completion": completion}
             else:
                 empty += 1
 
@@ -60,12 +60,12 @@ def agree(context: Context) -> dict[str, Any]:
     set ends the branch, unless it is to be augmented.
     """
     inputs, style, match = context.inputs, context.params["style"], context.params["match"]
-    counts = streams.Counts()
+    builder, counts = context.given["builder"], streams.Counts()
     with streams.opened(inputs["weak"], inputs["strong"], several=False) as files:
         found = streams.agree(files, style, match, counts, on_progress=context.progress)
         jsonl.write(
             context.output,
-            (row for question, kept in found for row in streams.examples(question.id, kept)),
+            (row for question, kept in found for row in streams.examples(question.id, kept, builder)),
         )
         of = len(files[0].ids)
     if not counts.kept and not context.params.get("augmented"):
@@ -118,7 +118,7 @@ def augment(context: Context) -> dict[str, Any]:
             style, match = params["style"], params["match"]
             found = streams.augment(files, style, match, kept, offer, wanted, on_progress=context.progress)
             for question, pair in found:
-                yield from streams.examples(question.id, pair, added=True)
+                yield from streams.examples(question.id, pair, context.given["builder"], added=True)
                 added += 1
 
     jsonl.write(context.output, itertools.chain((row for _, row in jsonl.read(inputs["agreed"])), more()))
@@ -165,7 +165,7 @@ def build_pairs(context: Context) -> dict[str, Any]:
         found = streams.pairs(files, style, match, counts, decide, compare=False, on_progress=context.progress)
         for question, made in found:
             roles.update(pair.weak_role for pair in made)
-            yield from (streams.preference(question.id, pair) for pair in made)
+            yield from (streams.preference(question.id, pair, context.given["builder"]) for pair in made)
 
     with streams.opened(inputs["weak"], inputs["samples"], several=True) as files:
         written = jsonl.write(context.output, preferences(files))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from w2s import gold, jsonl, prompting
+from w2s import gold, jsonl
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
 
@@ -21,7 +21,7 @@ def gold_examples(context: Context) -> dict[str, Any]:
     Raises:
         BranchEnds: the split has no gold (only the ceiling's `train_2` may lack it), or no worked solutions.
     """
-    split = context.params["split"]
+    split, builder = context.params["split"], context.given["builder"]
     table = gold.load(context.given["task"], split)
     rows = []
     for question in context.given["questions"]:
@@ -32,8 +32,8 @@ def gold_examples(context: Context) -> dict[str, Any]:
         rows.append(
             {
                 "id": question.id,
-                "prompt": prompting.prompt(question.question),
-                "completion": prompting.completion(text),
+                "prompt": builder.prompt(question.question),
+                "completion": builder.completion(text),
             }
         )
     if not rows:

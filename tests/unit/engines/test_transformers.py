@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import random
 import re
 import shutil
@@ -146,3 +147,18 @@ def test_wrong_options_are_the_users_error(folder: Path, option: str, value: str
     options = {"model": folder} | {option: value}
     with pytest.raises(UserError, match=re.escape(f"[{option}]")):
         engines.load("transformers", **options)
+
+
+def test_a_stop_string_that_is_a_special_token_ends_the_text(network, tokenizer) -> None:
+    """As the end of a turn in models whose EOS is another token: texts are searched without their special tokens."""
+    own = copy.deepcopy(tokenizer)
+    own.add_special_tokens({"additional_special_tokens": ["<end_of_turn>"]})
+    engine = TransformersEngine(network(vocab_size=260, eos_token_id=1), own)
+    requests = [Request("q", sample, "Question: x") for sample in range(64)]
+    free = _all(engine, requests, Decoding(60, temperature=3.0, stop=()))
+    ended = _all(engine, requests, Decoding(60, temperature=3.0, stop=("<end_of_turn>",)))
+    shorter = [key for key in free if ended[key].tokens < free[key].tokens]
+    assert len(shorter) > 5  # of 64 rows of 60 tokens, one in 260: about 13
+    for key in shorter:
+        assert ended[key].finish == "stop" and free[key].text.startswith(ended[key].text)
+    assert all(ended[key] == free[key] for key in free.keys() - shorter)

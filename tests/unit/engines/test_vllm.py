@@ -122,3 +122,31 @@ def test_engines_share_a_process_only_where_everything_is_equal(loads) -> None:
     engines.load("vllm", "w2s:tiny-strong")
     assert loads[0]["share"] == loads[1]["share"]
     assert len({load["share"] for load in loads}) == 3
+
+
+def test_the_mark_of_the_end_of_a_turn_ends_a_text(monkeypatch) -> None:
+    """As a token: vLLM looks for stop strings in texts without special tokens, as we do."""
+    given: list[dict[str, Any]] = []
+
+    class Llm:
+        llm_engine = SimpleNamespace(model_config=SimpleNamespace(max_model_len=100))
+
+        def reset_prefix_cache(self) -> None:
+            pass
+
+        def generate(self, prompts: Any, params: Any, **_: Any) -> Any:
+            given.extend(params)
+            return [SimpleNamespace(outputs=[SimpleNamespace(token_ids=[7, 9])])]
+
+    class Turns(_Words):
+        def get_added_vocab(self) -> dict[str, int]:
+            return {"</s>": 0, "<end_of_turn>": 9}
+
+        def batch_decode(self, rows: Any, **_: Any) -> list[str]:
+            return ["seven" for _ in rows]
+
+    monkeypatch.setattr(vllm.importlib, "import_module", lambda name: SimpleNamespace(SamplingParams=dict))
+    engine = vllm.VllmEngine(Tokens(Turns(), [0], 100), Llm, lambda: None)
+    (done,) = engine.run([Request("a", 0, "w")], Decoding(10, stop=("<end_of_turn>",)))
+    assert given[0]["stop_token_ids"] == [0, 9]
+    assert (done.text, done.finish) == ("seven", "stop")

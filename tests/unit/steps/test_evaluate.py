@@ -26,7 +26,7 @@ def context(folder: Path, role: str, rows: list[dict[str, Any]]) -> Context:
     file = str(folder / "task.jsonl")
     return Context(
         params={"style": "math", "match": "equivalent", "model": "m"},
-        inputs={role: folder / f"{role}.jsonl"},
+        inputs={role: folder / f"{role}.jsonl", "questions": folder / "task.jsonl"},
         results={},
         output=folder / "out.jsonl",
         scratch=folder,
@@ -75,3 +75,26 @@ def test_what_was_added_has_a_precision_of_its_own(tmp_path: Path) -> None:
 def test_where_nothing_was_kept_its_precision_is_unknown(tmp_path: Path) -> None:
     found = evaluate.precision(context(tmp_path, "selection", pair("a", 1, 1, added=True)))
     assert (found["precision"], found["ci95"], found["added_precision"]) == (None, None, 1.0)
+
+
+def test_precision_reads_an_answer_as_its_question_asks_whatever_the_prompt_looks_like(tmp_path: Path) -> None:
+    """T is True where the question asks for True or False; a prompt may hide the line that says so."""
+    question = {"id": "a", "question": "This is a True or False question.\nIs it?"}
+    jsonl.write(tmp_path / "questions.jsonl", [question])
+    jsonl.write(tmp_path / "gold.jsonl", [question | {"answer": "True"}])
+    for side in ("chosen", "completion"):
+        row = {"id": "a", "prompt": f"[INST] {question['question']} [/INST]", side: r"The final answer is $\boxed{T}$"}
+        jsonl.write(tmp_path / "selection.jsonl", [row])
+        found = evaluate.precision(
+            Context(
+                params={"style": "olympicarena", "match": "equivalent"},
+                inputs={role: tmp_path / f"{role}.jsonl" for role in ("selection", "questions")},
+                results={},
+                output=tmp_path / "out",
+                scratch=tmp_path,
+                runtime=Runtime(),
+                progress=lambda done, total, tokens=0: None,
+                given={"task": config.FilesTask(name="olympicarena", train_2=str(tmp_path / "gold.jsonl"))},
+            )
+        )
+        assert (found["correct"], found["n"]) == (1, 1)

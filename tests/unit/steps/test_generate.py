@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from w2s import jsonl, seeds
+from w2s.chat import Chat
 from w2s.config import Runtime
 from w2s.engines import journal
 from w2s.engines.base import Decoding, Request
 from w2s.engines.scripted import ScriptedEngine
 from w2s.errors import UserError
 from w2s.flow.step import Context
+from w2s.prompting import PLAIN, Builder
 from w2s.records import Response
 from w2s.steps import generate, launch, rows, select
 
@@ -63,11 +65,20 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     rows.write_responses(weak, [Response(id, f"{id}?", text) for id, text in zip(QUESTIONS, says, strict=True)])
 
     def call(
-        step: Any, name: str, engine: ScriptedEngine, against: bool = True, progress: Any = None, **params: Any
+        step: Any,
+        name: str,
+        engine: ScriptedEngine,
+        against: bool = True,
+        progress: Any = None,
+        builder: Builder = PLAIN,
+        shots: Path | None = None,
+        **params: Any,
     ) -> Any:
         monkeypatch.setattr(launch, "engine", lambda *_, **__: engine)
         (tmp_path / name).mkdir(exist_ok=True)
         inputs = {"questions": questions, "weak": weak} if against else {"questions": questions}
+        if shots is not None:
+            inputs["demonstrations"] = shots
         out = tmp_path / f"{name}.jsonl"
         context = Context(
             params=PARAMS | (RULE if against else {}) | params,
@@ -77,14 +88,16 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             scratch=tmp_path / name,
             runtime=Runtime(),
             progress=progress or (lambda done, total, tokens=0: None),
-            given={"model": "scripted"},
+            given={"model": "scripted", "builder": builder},
         )
         return step(context), rows.read_responses(out)
 
     return call
 
 
-def stage2(tmp_path: Path, samples: str, **params: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def stage2(
+    tmp_path: Path, samples: str, builder: Builder = PLAIN, **params: Any
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     out = tmp_path / f"pairs-{samples}"
     context = Context(
         params=PARAMS | RULE | {"n": None} | params,
@@ -94,6 +107,7 @@ def stage2(tmp_path: Path, samples: str, **params: Any) -> tuple[dict[str, Any],
         scratch=tmp_path,
         runtime=Runtime(),
         progress=lambda done, total, tokens=0: None,
+        given={"builder": builder},
     )
     return select.build_pairs(context), [row for _, row in jsonl.read(out)]
 
@@ -230,3 +244,39 @@ def test_without_questions_no_model_is_loaded(run: Run, tmp_path: Path, monkeypa
     for step in (generate.answer, generate.answer_until_settled):
         result, written = run(step, "none", Counting())
         assert (result["of"], result["tokens"], written) == (0, 0, [])
+
+
+CHAT = Chat(
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}<end>\n{% endfor %}"
+    "{{ '<assistant>' if add_generation_prompt }}",
+    {"eos_token": "</s>"},
+)
+
+
+def test_a_chat_model_is_asked_in_turns_and_learns_what_it_is_asked(run: Run, tmp_path: Path) -> None:
+    engine = Counting()
+    shots = tmp_path / "shots.jsonl"
+    rows.write_responses(shots, [Response("a", "1?", "#### 1")])
+    run(generate.answer, "chat", engine, against=False, builder=CHAT, shots=shots, n=1, stop=CHAT.stop(True))
+    asked = {request.id: request.prompt for request in engine.ran}
+    assert asked["q7"] == "<user>1?<end>\n<assistant>#### 1<end>\n<user>q7?<end>\n<assistant>"
+    learned = {}
+    for step, name in ((select.all_examples, "all"), (select.agree, "agreed")):
+        context = Context(
+            params=PARAMS,
+            inputs={"weak": tmp_path / "weak.jsonl", "strong": tmp_path / "weak.jsonl"},
+            results={},
+            output=tmp_path / name,
+            scratch=tmp_path,
+            runtime=Runtime(),
+            progress=lambda done, total, tokens=0: None,
+            given={"builder": CHAT},
+        )
+        step(context)
+        learned[name] = {(row["prompt"], row["completion"]) for _, row in jsonl.read(tmp_path / name)}
+    assert ("<user>q2?<end>\n<assistant>", "#### 1<end>") in learned["all"] & learned["agreed"]
+    assert all(prompt.endswith("<end>\n<assistant>") for prompt, _ in learned["all"] | learned["agreed"])
+    run(generate.answer, "several", Counting(), builder=CHAT)
+    _, pairs = stage2(tmp_path, "several.jsonl", CHAT)
+    assert pairs and all(row["prompt"] == f"<user>{row['id']}?<end>\n<assistant>" for row in pairs)
+    assert all(row[side].endswith("<end>") for row in pairs for side in ("chosen", "rejected"))

@@ -21,6 +21,7 @@ from w2s.errors import BranchEnds
 from w2s.flow.step import Context
 from w2s.method import agreement, pairs, voting
 from w2s.method import augment as method
+from w2s.prompting import PLAIN
 from w2s.records import Response
 from w2s.steps import rows, select
 
@@ -56,6 +57,7 @@ def in_folder(
         scratch=folder,
         runtime=Runtime(),
         progress=lambda done, total, tokens=0: None,
+        given={"builder": PLAIN},
     )
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
+from w2s import chat
 from w2s.config import Lora, Runtime, Training
 from w2s.errors import UserError
 from w2s.records import Example
@@ -186,3 +188,17 @@ def test_passes_and_checkpointing_change_nothing_but_memory(base, tmp_path, monk
         assert curve == pytest.approx(runs[0][0], abs=1e-5)
         for name, tensor in runs[0][1].items():
             torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-5)
+
+
+def test_a_model_keeps_the_chat_template_it_starts_from(base, tmp_path):
+    """And with it the builder of its prompts, though the tokenizer gets a padding token on the way."""
+    instruct = tmp_path / "instruct"
+    shutil.copytree(base, instruct)
+    (instruct / "chat_template.jinja").write_text(
+        "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token if m.role == 'assistant' }}"
+        "{% endfor %}{{ '[assistant]' if add_generation_prompt }}"
+    )
+    asked = chat.load(str(instruct))
+    examples = [Example(str(n), asked.prompt(f"{n}?"), asked.completion(f"#### {n}")) for n in range(4)]
+    fine_tune(instruct, tmp_path / "trained", examples, epochs=1)
+    assert chat.load(str(tmp_path / "trained")).hash == asked.hash
