@@ -82,7 +82,7 @@ class Held:
             with torch.device("meta") if empty else nullcontext():
                 model = checkpoint.with_adapter(model, start, lora, empty=empty)
         elif start.adapter is not None and not empty:
-            model = adapters.merge(model, start.adapter)
+            model = adapters.merge(model, start.adapter).requires_grad_(True)  # PEFT froze it
         if not self._dropout:
             for module in model.modules():
                 if isinstance(module, torch.nn.Dropout):
