@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from w2s import config, engines, jsonl, models, parity, prompting, tasks
 from w2s.engines import canary, journal
 from w2s.engines.base import Decoding, Engine, Request
-from w2s.errors import UserError
+from w2s.errors import UserError, enough_memory
 from w2s.records import Question, Response
 from w2s.seeds import derive
 from w2s.tasks import rows
@@ -122,7 +122,10 @@ def sample(
             canary.same_as_trained(loaded, said, model)
         for part in later:  # refused now, or after hours; the first part is next
             loaded.plan(requests(part), decoding)
-        responses = jsonl.write(out, texts(loaded))
+        with enough_memory(
+            "use --dtype bfloat16, a lower --max-new-tokens or another --engine; the same command goes on"
+        ):
+            responses = jsonl.write(out, texts(loaded))
     finally:
         loaded.close()
     for journaled in kept:

@@ -114,7 +114,8 @@ def same_as_trained(engine: Engine, kept: Parity, model: str) -> dict[str, Any]:
                 field="engine",
                 expected=f"at least {least:.0%}",
                 mend="see whether this version of the engine supports the model's adapters and dtype, use "
-                "engine=transformers or training.lora.save=merged, or go on all the same with runtime.canary=false",
+                "engine=transformers or training.lora.save=merged, or go on all the same with runtime.canary=false "
+                "(w2s sample: without the folder's parity.json)",
             )
     return {
         "agreement": round(shares[0][0], 4),

@@ -63,7 +63,8 @@ def train(
         chosen, rejected = data.encode_pairs(tokenizer, ordered, checkpoint.longest(start.base, config.max_length))
         trainer = Trainer(start, tokenizer, config, team, seed=seed, dtype=dtype, runtime=runtime, dropout=False)
         if loss == "dpo":
-            before = _reference(trainer, policy, [*chosen, *rejected], dtype, team, reference_cache)
+            identity = models.resolve(policy, runtime.offline).identity
+            before = _reference(trainer, identity, [*chosen, *rejected], dtype, team, reference_cache)
             reference = torch.tensor(before, device=team.device).view(2, -1)
             objective: losses.Loss = partial(
                 losses.dpo, reference=reference, beta=config.beta, nll_weight=config.nll_weight
@@ -81,12 +82,12 @@ def train(
 
 
 def _reference(
-    trainer: Trainer, policy: Path, texts: Sequence[Encoded], dtype: configs.Dtype, team: Team, cache: Path | None
+    trainer: Trainer, identity: str, texts: Sequence[Encoded], dtype: configs.Dtype, team: Team, cache: Path | None
 ) -> list[float]:
     """The log-probabilities of the model that training starts from, out of the cache if they are there."""
     if cache is None:
         return trainer.score(texts)
-    content = json.dumps([models.resolve(policy).identity, dtype, [(row.prompt, row.completion) for row in texts]])
+    content = json.dumps([identity, dtype, [(row.prompt, row.completion) for row in texts]])
     file = cache / f"reference-{hashlib.sha256(content.encode()).hexdigest()[:32]}.json"
     found: list[float] | None = team.first_says(json.loads(file.read_text()) if file.is_file() else None)
     if found is not None:
