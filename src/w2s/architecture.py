@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2s import models
+from w2s import adapters, models
 from w2s.config import Dtype, Lora
 
 BYTES: Mapping[Dtype, int] = {"float32": 4, "bfloat16": 2}
@@ -108,7 +108,10 @@ def find(reference: str, parameters: int | None = None) -> Architecture:
 
 
 def place(reference: str) -> Path | None:
-    """The folder of a model that is on this machine, or None."""
+    """The folder of a model that is on this machine, or None; an adapter's is that of its base."""
+    base, adapter = adapters.split(reference)
+    if adapter is not None:
+        return place(str(base))
     if reference.startswith("w2s:"):
         return models.ASSETS / reference.removeprefix("w2s:")
     if reference.startswith("scripted:"):
@@ -127,13 +130,18 @@ def place(reference: str) -> Path | None:
 
 
 def stored(files: Sequence[Path]) -> int | None:
-    """Numbers in safetensors files, by their headers: 8 bytes of length (little-endian), then JSON with shapes."""
-    total = 0
+    """Numbers in safetensors files, by their headers."""
+    return sum(math.prod(shape) for shape in shapes(files).values()) or None
+
+
+def shapes(files: Sequence[Path]) -> dict[str, list[int]]:
+    """The shape of every tensor by name: a file begins with 8 bytes of length (little-endian) and so much JSON."""
+    found: dict[str, list[int]] = {}
     for path in files:
         with open(path, "rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        total += sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
-    return total or None
+        found |= {name: tensor["shape"] for name, tensor in header.items() if name != "__metadata__"}
+    return found
 
 
 def characters_a_token(reference: str, texts: Sequence[str]) -> float | None:

@@ -100,7 +100,7 @@ Task = Annotated[ArithTask | FilesTask | WordProblemsTask, Field(discriminator="
 
 
 class Lora(_Frozen):
-    """Low-rank adapters instead of full fine-tuning; merged before saving."""
+    """Low-rank adapters instead of full fine-tuning."""
 
     rank: PositiveInt = 8
     """Rank (derived from the size of the released adapters)."""
@@ -109,6 +109,9 @@ class Lora(_Frozen):
     dropout: Share = 0.0
     targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     """Modules (the release's README)."""
+    save: Literal["merged", "adapter"] = "merged"
+    """`merged`: the model's folder holds a whole model, and Stage II puts a fresh adapter on it. `adapter`: it holds
+    the adapter alone (megabytes; vLLM shares one base between them), and Stage II trains that adapter on (ours)."""
 
 
 class Training(_Frozen):
@@ -137,6 +140,10 @@ class Preference(Training):
     """DPO's beta; ORPO's lambda (the usual default of both; not in the paper)."""
     nll_weight: Annotated[float, Field(ge=0)] = 0.0
     """Weight of an NLL term on the chosen text in DPO (ours, off)."""
+    max_chosen_drop: Annotated[float, Field(gt=0)] | None = 1.0
+    """Training stops where the chosen texts' log-probability a token has fallen by more than this, in nats below the
+    reference, mean over the last 10 steps; None: never (ours). DPO lowers it by some tenths as a rule (trl#800), which
+    is no fault; by 1 nat each token has a third of its probability (1/e), and the model is falling apart."""
 
 
 class Sampling(_Frozen):
@@ -249,7 +256,8 @@ class Runtime(_Frozen):
     device_memory: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of a device's memory that generation may take (engine vllm)."""
     canary: bool = True
-    """Before a big run, compare the first tokens of a few prompts with those of transformers (engine vllm)."""
+    """Before a big run, compare the first tokens of a few prompts with those of transformers (engine vllm). Before any
+    run with a model of trained adapters, compare those of 64 prompts with what it said when it was trained."""
     server: str | None = None
     """Base URL of an OpenAI-compatible server (engine openai); None: the environment's OPENAI_BASE_URL."""
     concurrency: PositiveInt = 32

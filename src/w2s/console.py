@@ -74,6 +74,7 @@ class Plain:
     def __init__(self, console: Console) -> None:
         self._print = lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True)
         self._places: dict[str, str] = {}
+        self._shown: set[object] = set()
 
     def started(self, step: Step, reason: str, number: int, of: int) -> None:
         self._places[step.name] = f"[{number}/{of}] "
@@ -81,6 +82,11 @@ class Plain:
 
     def progress(self, step: Step, done: int, total: int, tokens: int) -> None:
         """Too often for lines."""
+
+    def shown(self, step: Step, text: str) -> None:
+        if step.run not in self._shown:  # one of each kind: the others look alike, and the records have them
+            self._shown.add(step.run)
+            self._print(f"{self._places.get(step.name, '')}{step.name}: {text}")
 
     def finished(self, step: Step, outcome: StepOutcome) -> None:
         words = summary(outcome)
@@ -106,6 +112,7 @@ class Live:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
         self._began: dict[str, tuple[float, int]] = {}
+        self._shown: set[object] = set()
 
     def started(self, step: Step, reason: str, number: int, of: int) -> None:
         self._tasks[step.name] = self._progress.add_task(f"[{number}/{of}]", total=None, name=step.name, rate=reason)
@@ -116,6 +123,11 @@ class Live:
         elapsed, made = time.monotonic() - began, tokens - before
         rate = f"{made / elapsed:,.0f} tokens/s" if elapsed > 0.5 and made > 0 else ""
         self._progress.update(self._tasks[step.name], completed=done, total=total, rate=rate)
+
+    def shown(self, step: Step, text: str) -> None:
+        if step.run not in self._shown:  # as in `Plain`
+            self._shown.add(step.run)
+            self._progress.console.print(f"{step.name}: {text}", highlight=False, markup=False, soft_wrap=True)
 
     def finished(self, step: Step, outcome: StepOutcome) -> None:
         self._line("green", "✓", step.name, f"{took(outcome.seconds):>12}  {summary(outcome)}")

@@ -1,7 +1,9 @@
-"""The two ways work can stop early that are not our bug."""
+"""The two ways work can stop early that are not our bug, and a lack of memory, which is made one of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -43,3 +45,30 @@ class BranchEnds(Exception):
 
     The message says what was missing; the runner records it and skips every step that needs this one.
     """
+
+
+_NO_MEMORY = (
+    "OutOfMemoryError",
+    "out of memory",
+    "DefaultCPUAllocator: can't allocate",
+    "DefaultCPUAllocator: not enough",
+)
+
+
+@contextmanager
+def enough_memory(mend: str) -> Iterator[None]:
+    """Turns a lack of memory inside, of a GPU or of the machine, into one message that says `mend`.
+
+    Told by name and text: torch may not be imported here, and what comes out of another process is text.
+
+    Raises:
+        UserError: there was too little memory.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        said = f"{type(error).__name__}: {error}"
+        if not isinstance(error, MemoryError) and not any(sign in said for sign in _NO_MEMORY):
+            raise
+        line = next((line for line in reversed(said.splitlines()) if any(sign in line for sign in _NO_MEMORY)), said)
+        raise UserError(f"there is too little memory ({line.strip()[:300]})", mend=mend) from error

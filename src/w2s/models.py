@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from w2s import adapters
 from w2s.errors import UserError
 
 ASSETS = Path(__file__).parent / "assets"
@@ -21,7 +22,8 @@ class ResolvedModel:
     """A model that can be loaded.
 
     `path_or_id` is a folder or a hub id, `revision` the hub commit (None for folders). `identity` is equal for
-    equal models: the digest of the folder's weights, configuration and tokenizer, or the hub commit.
+    equal models: the digest of the folder's weights, configuration and tokenizer, or the hub commit. That of a PEFT
+    adapter's folder is of its files and of its base.
     """
 
     path_or_id: str
@@ -44,7 +46,8 @@ def resolve(reference: str | Path, offline: bool = False) -> ResolvedModel:
         return ResolvedModel(text, None, text)
     local = _local(text)
     if local is not None:
-        return _folder(local)
+        base, adapter = adapters.split(local)
+        return _folder(local) if adapter is None else _adapter(adapter, resolve(base, offline))
     name, _, revision = text.partition("@")
     if isinstance(reference, Path) or text.startswith((".", "/", "~")) or name.count("/") != 1:
         raise UserError(
@@ -151,11 +154,20 @@ def _local(reference: str) -> Path | None:
 def _folder(folder: Path) -> ResolvedModel:
     names = {path.name for path in folder.iterdir()}
     _check(names, str(folder))
+    return ResolvedModel(str(folder), None, f"sha256:{_digest(folder)}")
+
+
+def _adapter(folder: Path, base: ResolvedModel) -> ResolvedModel:
+    digest = hashlib.sha256(f"{_digest(folder)} on {base.identity}".encode()).hexdigest()
+    return ResolvedModel(str(folder), None, f"sha256:{digest}")
+
+
+def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted({path for pattern in _IDENTITY for path in folder.glob(pattern)}):
         with open(path, "rb") as file:
             digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return ResolvedModel(str(folder), None, f"sha256:{digest.hexdigest()}")
+    return digest.hexdigest()
 
 
 def _check(names: set[str], place: str) -> None:

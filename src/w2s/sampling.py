@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from w2s import config, engines, jsonl, models, tasks
-from w2s.engines import journal
+from w2s import config, engines, jsonl, models, parity, tasks
+from w2s.engines import canary, journal
 from w2s.engines.base import Decoding, Engine, Request
-from w2s.errors import UserError
+from w2s.errors import UserError, enough_memory
 from w2s.prompting import PLAIN, Builder
 from w2s.records import Question, Response
 from w2s.seeds import derive
@@ -122,9 +122,14 @@ def sample(
     first, *later = journal.parts(asked, n) if asked else [[]]
     loaded = engines.load(engine, model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime)
     try:
+        if runtime.canary and (said := parity.read(model)) is not None:
+            canary.same_as_trained(loaded, said, model)
         for part in later:  # refused now, or after hours; the first part is next
             loaded.plan(requests(part), decoding)
-        responses = jsonl.write(out, texts(loaded))
+        with enough_memory(
+            "use --dtype bfloat16, a lower --max-new-tokens or another --engine; the same command goes on"
+        ):
+            responses = jsonl.write(out, texts(loaded))
     finally:
         loaded.close()
     for journaled in kept:

@@ -17,6 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from w2s import parity
 from w2s.models import resolve
 
 LORA = {"lora": {"rank": 4}, "learning_rate": 1e-3}
@@ -27,6 +28,7 @@ SETTINGS = {
     "orpo": ("orpo", {}),
     "sft, LoRA": ("sft", LORA),
     "dpo, LoRA": ("dpo", LORA),
+    "sft, adapter": ("sft", {**LORA, "lora": {"rank": 4, "save": "adapter"}}),
 }
 """Name -> loss and settings."""
 LAYOUTS: dict[str, tuple[int, dict[str, Any]]] = {
@@ -68,7 +70,8 @@ for port, model, out, loss, runtime, settings in json.load(sys.stdin):
         result = sft.train(Path(model), examples, Path(out), config, **common)
     else:
         result = preference.train(Path(model), pairs, Path(out), config, loss, **common)
-    assert Path(out, "model.safetensors").is_file()
+    form = "adapter_model" if (settings.get("lora") or {}).get("save") == "adapter" else "model"
+    assert Path(out, f"{form}.safetensors").is_file()
     results.append(dataclasses.asdict(result) | {"told": told, "loads": len(loads)})
 print(json.dumps(results))
 """
@@ -101,8 +104,8 @@ def wait(workers: list[subprocess.Popen[str]], outputs: list[Path]) -> list[str]
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tuple[list[dict], dict]]:
-    """(layout, settings) -> results of all processes and the weights written. Each process does one after the other."""
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tuple[list[dict], dict, Path]]:
+    """(layout, settings) -> results of all processes, the weights and the folder. Each does one after the other."""
     jobs: dict[int, list[list]] = {1: [], 2: []}
     folders = {}
     ports = iter(free_ports(len(LAYOUTS) * len(SETTINGS)))
@@ -132,7 +135,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], t
     found = {}
     for (layout, name), folder in folders.items():
         results = [alone.pop(0)] if LAYOUTS[layout][0] == 1 else [first.pop(0), second.pop(0)]
-        found[layout, name] = results, load_file(Path(folder) / "model.safetensors")
+        (weights,) = Path(folder).glob("*.safetensors")
+        found[layout, name] = results, load_file(weights), folder
     return found
 
 
@@ -143,7 +147,7 @@ def test_however_a_batch_is_shared_the_training_is_the_same(trained, layout, nam
 
     float32, no dropout. Adam divides by the size of the gradient, so rounding shows in the weights where it is near 0.
     """
-    ((expected,), weights), (results, found) = trained["8", name], trained[layout, name]
+    ((expected,), weights, _), (results, found, _) = trained["8", name], trained[layout, name]
     assert expected["steps"] == 6
     assert expected["curve"][0] != pytest.approx(expected["curve"][-1], rel=1e-3)
     for result in results:
@@ -152,7 +156,7 @@ def test_however_a_batch_is_shared_the_training_is_the_same(trained, layout, nam
             key: expected[key] for key in ("steps", "examples", "tokens")
         }
         if expected["margin_first"] is not None:
-            for key in ("chosen_logp_first", "chosen_logp_last", "margin_first", "margin_last"):
+            for key in ("chosen_logp_first", "chosen_logp_last", "margin_first", "margin_last", "chosen_drop_most"):
                 assert result[key] == pytest.approx(expected[key], rel=1e-5, abs=1e-4), key
     assert [len(result["told"]) for result in results] == [6, 0][: len(results)]
     assert found.keys() == weights.keys()
@@ -161,7 +165,16 @@ def test_however_a_batch_is_shared_the_training_is_the_same(trained, layout, nam
 
 
 def test_under_fsdp_only_the_first_process_ever_holds_the_whole_model(trained):
-    """It loads it to start from, and once more to put the trained weights in."""
-    for name in SETTINGS:
-        assert [result["loads"] for result in trained["FSDP, 2x2", name][0]] == [2, 0]
-        assert [result["loads"] for result in trained["2 processes", name][0]] == [1, 1]
+    """It loads it to start from, and once more to put the trained weights in. What adapters became is read again."""
+    for name, (_, settings) in SETTINGS.items():
+        again = int("lora" in settings)
+        assert [result["loads"] for result in trained["FSDP, 2x2", name][0]] == [2 + again, 0]
+        assert [result["loads"] for result in trained["2 processes", name][0]] == [1 + again, 1 + again]
+
+
+@pytest.mark.parametrize("layout", list(LAYOUTS)[1:])
+@pytest.mark.parametrize("name", [name for name in SETTINGS if "lora" in SETTINGS[name][1]])
+def test_what_the_trained_model_says_is_kept_alike(trained, layout, name):
+    """By the first process, whoever asked which prompt: 21 different ones."""
+    kept, expected = parity.read(trained[layout, name][2]), parity.read(trained["8", name][2])
+    assert kept == expected and len(kept.prompts) == 21

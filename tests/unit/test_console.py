@@ -23,6 +23,8 @@ def shown(terminal: bool) -> str:
         observer.started(STEP, "not made yet", 2, 9)
         observer.progress(STEP, 5, 10, 1000)
         observer.progress(STEP, 10, 10, 2000)
+        observer.shown(STEP, "first [example]")
+        observer.shown(STEP, "the next one of this kind")
         observer.finished(STEP, StepOutcome("done", {"tokens": 3000, "kept": 4, "of": 5}, seconds=2.0))
         observer.reused(STEP, StepOutcome("done", {}, seconds=2.0, reused=True))
         observer.ended(STEP, StepOutcome("ended", message="[nothing] agreed"))
@@ -36,11 +38,13 @@ def test_every_event_is_shown(terminal):
     for part in ("weak_answers", "kept 4 of 5", "1,500 tokens/s", "reused", "[nothing] agreed", "an input ended"):
         assert part in text
     assert ("\x1b[" in text) == terminal
+    assert "first [example]" in text and "the next one" not in text
 
 
 def test_plain_lines_are_one_an_event():
-    assert shown(False).splitlines()[:2] == [
+    assert shown(False).splitlines()[:3] == [
         "[2/9] weak_answers: starts (not made yet)",
+        "[2/9] weak_answers: first [example]",
         "[2/9] weak_answers: done in 2.0 s; kept 4 of 5, 1,500 tokens/s",
     ]
 

@@ -2,17 +2,18 @@
 
 The engines read the same weights and greedy decoding draws nothing, so first tokens that differ on prompt after prompt
 mean a wrong model, tokenizer, kernel or number format, which is cheaper to learn before the run than from its results.
-Source: ours.
+`Canary` asks another engine what would be right; `same_as_trained` asks the file that training left. Source: ours.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from w2s.engines.base import Completion, Decoding, Engine, Request
 from w2s.errors import UserError
+from w2s.parity import LEAST_TELLING, Parity, agreement
 
 LEAST_REQUESTS = 500
 """Smaller runs go without: loading the reference would take longer than what it guards."""
@@ -72,13 +73,56 @@ class Canary:
         self._engine.close()
 
 
-def agreement(pairs: Sequence[tuple[str, str]]) -> float:
-    """Mean share of the longer text of each pair that comes before the first difference; two empty texts agree."""
-    shares = []
-    for pair in pairs:
-        equal = itertools.takewhile(lambda both: both[0] == both[1], zip(*pair, strict=False))
-        shares.append(len(list(equal)) / max(map(len, pair)) if any(pair) else 1.0)
-    return sum(shares) / len(shares)
+def same_as_trained(engine: Engine, kept: Parity, model: str) -> dict[str, Any]:
+    """Ask the engine the prompts of `kept` and refuse it if it does not say what the trained model said.
+
+    Two shares of text (`agreement`) decide. Over all prompts at least `AGREEMENT`: below, another model is served, or
+    an adapter of another scale. And over the prompts that tell, those on which the base says something else, at least
+    half way from the base's own agreement there to 1: a lost adapter comes out at the base's end of that way, last bits
+    of bfloat16 near the other one.
+
+    Args:
+        engine: loaded with the model.
+        kept: from the model's folder.
+        model: the folder, for the message.
+
+    Returns:
+        The shares: `agreement`, that of the `base` when it was trained, the number of `telling` prompts, and
+        `agreement_telling`, None where there are too few of them to decide.
+
+    Raises:
+        UserError: the engine and the trained model disagree.
+    """
+    requests = [Request(str(place), 0, prompt) for place, prompt in enumerate(kept.prompts)]
+    found = _texts(engine, requests, Decoding(kept.tokens, stop=()))
+    everything, telling = range(len(requests)), kept.telling
+
+    def share(places: Sequence[int]) -> float:
+        return agreement([(found[str(place)], kept.texts[place]) for place in places])
+
+    shares = [(share(everything), AGREEMENT, "all")]
+    if len(telling) >= LEAST_TELLING:
+        base = agreement([(kept.base_texts[place], kept.texts[place]) for place in telling])
+        shares.append((share(telling), (1 + base) / 2, f"the {len(telling)} on which the base says something else, of"))
+    for measured, least, which in shares:
+        if measured < least:
+            raise UserError(
+                f"engine and trained model agree on {measured:.0%} of the text (first {kept.tokens} greedy tokens, "
+                f"{which} {len(requests)} prompts; without its adapter the model agrees on {kept.base_agreement:.0%} "
+                "of all): the adapter is lost or scaled wrongly, or another model is served",
+                file=model,
+                field="engine",
+                expected=f"at least {least:.0%}",
+                mend="see whether this version of the engine supports the model's adapters and dtype, use "
+                "engine=transformers or training.lora.save=merged, or go on all the same with runtime.canary=false "
+                "(w2s sample: without the folder's parity.json)",
+            )
+    return {
+        "agreement": round(shares[0][0], 4),
+        "base": round(kept.base_agreement, 4),
+        "telling": len(telling),
+        "agreement_telling": round(shares[1][0], 4) if len(shares) > 1 else None,
+    }
 
 
 def _spread(batches: Sequence[Sequence[Request]]) -> list[Request]:

@@ -17,9 +17,9 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from w2s import models
+from w2s import adapters, models
 from w2s.config import Runtime
-from w2s.engines import adapters, attention, cascade
+from w2s.engines import attention, cascade
 from w2s.engines.base import Completion, Decoding, Request
 from w2s.engines.decoding import Session, decode
 from w2s.engines.plain import PlainSession

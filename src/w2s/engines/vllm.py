@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2s import models, seeds
+from w2s import adapters, models, parity, seeds
 from w2s.config import Dtype, Runtime
-from w2s.engines import adapters, isolated
+from w2s.engines import isolated
 from w2s.engines.base import Completion, Decoding, Engine, Request
 from w2s.engines.canary import Canary
 from w2s.engines.tokens import Tokens, end_tokens
@@ -312,7 +312,7 @@ def load(
 
     share = f"vllm {found.identity} {dtype} {trust_remote_code} {runtime.model_dump_json()}"
     engine = start("w2s.engines.vllm:load_here", share)
-    if not runtime.canary:
+    if not runtime.canary or parity.read(model) is not None:  # the parity gate has asked already, for a better reason
         return engine
     if runtime.tensor_parallel > 1:
         logging.getLogger(__name__).warning(

@@ -72,6 +72,9 @@ class Observer(Protocol):
     def progress(self, step: Step, done: int, total: int, tokens: int) -> None:
         """`done` of `total` units of the running step, and the tokens so far (0: not counted); often."""
 
+    def shown(self, step: Step, text: str) -> None:
+        """The running step has something for people to look at, of some lines."""
+
     def finished(self, step: Step, outcome: StepOutcome) -> None:
         """The record is written."""
 
@@ -90,6 +93,7 @@ class Silent:
 
     def started(self, step: Step, reason: str, number: int, of: int) -> None: ...
     def progress(self, step: Step, done: int, total: int, tokens: int) -> None: ...
+    def shown(self, step: Step, text: str) -> None: ...
     def finished(self, step: Step, outcome: StepOutcome) -> None: ...
     def ended(self, step: Step, outcome: StepOutcome) -> None: ...
     def reused(self, step: Step, outcome: StepOutcome) -> None: ...
@@ -271,6 +275,7 @@ def _make(
         runtime=runtime,
         progress=lambda done, total, tokens=0: observer.progress(step, done, total, tokens),
         given=step.given,
+        show=lambda text: observer.shown(step, text),
     )
     started, clock = datetime.now(UTC), time.perf_counter()
     status, message, result = "done", "", {}

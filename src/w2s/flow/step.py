@@ -28,6 +28,7 @@ class Context:
     by role. `output` does not exist yet: the function writes a file or a folder there, the runner moves it to
     its place. `scratch` is a folder that survives a kill and belongs to this fingerprint: partial work goes there.
     `cache` belongs to the run: what other steps may use again, each file named by all that decides its content.
+    `show` puts some lines before whoever watches.
     """
 
     params: Mapping[str, Any]
@@ -39,6 +40,7 @@ class Context:
     progress: Progress
     given: Mapping[str, Any] = field(default_factory=dict)
     cache: Path | None = None
+    show: Callable[[str], None] = lambda text: None
 
 
 @dataclass(frozen=True)

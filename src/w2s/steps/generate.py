@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from w2s import parity
 from w2s.answers import answered
-from w2s.engines import journal
+from w2s.engines import canary, journal
 from w2s.engines.base import Completion, Decoding, Engine, Request
+from w2s.errors import enough_memory
 from w2s.flow.step import Context
 from w2s.method import adaptive
 from w2s.method.fate import Rule, Weak
@@ -55,6 +57,12 @@ class _Part:
         """All requests of the part, the samples of a question together."""
         return [Request(q.id, k, self.prompts[q.id]) for q in self.questions for k in range(n)]
 
+
+MEND = (
+    "use dtype=bfloat16 or a lower max_new_tokens, share the model between devices (engine=vllm "
+    "runtime.tensor_parallel=N), or change runtime.device_memory; what is finished stays, and the same command goes on"
+)
+"""What helps where memory is too small for a model or its texts."""
 
 Draw = Callable[[Engine, _Part, _Meter], Iterable[Completion]]
 """Draws the texts of a part, in the order of its questions."""
@@ -138,7 +146,8 @@ def _generate(context: Context, draw: Draw) -> dict[str, Any]:
     if not meter.most:
         rows.write_responses(context.output, (), several=n > 1)  # nothing is asked: no model is loaded
         return {"of": 0, "tokens": 0, "cut_off": 0, "generation_seconds": 0.0}
-    with _engine(context) as engine:
+    with enough_memory(MEND), _engine(context) as engine:
+        same = _same_as_trained(context, engine)
         for part in itertools.islice(_parts(context), 1, None):  # refused now, or after hours; the first one is next
             engine.plan(part.requests(n), _decoding(context))
         rows.write_responses(context.output, responses(engine), several=n > 1)
@@ -147,7 +156,17 @@ def _generate(context: Context, draw: Draw) -> dict[str, Any]:
         "tokens": meter.tokens,
         "cut_off": cut_off,
         "generation_seconds": round(time.perf_counter() - started, 3),
-    }
+    } | ({} if same is None else {"parity": same})
+
+
+def _same_as_trained(context: Context, engine: Engine) -> dict[str, Any] | None:
+    """The parity gate (`canary.same_as_trained`), where the model's training left something to compare with."""
+    kept = parity.read(_model(context)) if context.runtime.canary else None
+    return None if kept is None else canary.same_as_trained(engine, kept, _model(context))
+
+
+def _model(context: Context) -> str:
+    return str(context.inputs.get("model") or context.given["model"])
 
 
 def _parts(context: Context) -> Iterator[_Part]:
@@ -174,7 +193,7 @@ def _engine(context: Context) -> Iterator[Engine]:
     params = context.params
     engine = launch.engine(
         params["engine"],
-        str(context.inputs.get("model") or context.given["model"]),
+        _model(context),
         dtype=params["dtype"],
         trust_remote_code=params["trust_remote_code"],
         runtime=context.runtime,

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from w2s import chat, gold, models, tasks
-from w2s.config import Run, Training
+from w2s.config import Lora, Run, Training
 from w2s.costs import Role, Work
 from w2s.errors import BranchEnds, UserError
 from w2s.flow.step import Step
 from w2s.prompting import PLAIN, Builder
 from w2s.seeds import derive
-from w2s.steps import evaluate, generate, select, supervise, train
+from w2s.steps import evaluate, generate, preflight, select, supervise, train
 
 Model = Step | str
 """A trained model (the step that makes it), or a reference to a base model."""
@@ -126,6 +126,7 @@ class Graph:
     ) -> Step:
         """Supervised fine-tuning of `base` on the rows of `data` that come from `source`."""
         training = training or self.recipe.training
+        self._preflight(base, training.lora)
         params, inputs, given = self._start(base)
         return self._add(
             Step(
@@ -151,6 +152,7 @@ class Graph:
     def prefer(self, name: str, policy: Step, pairs: Step, loss: str) -> Step:
         """Preference optimisation of `policy`, which is also the reference."""
         config = self.recipe.preference
+        self._preflight(policy, config.lora)
         return self._add(
             Step(
                 name=name,
@@ -356,6 +358,13 @@ class Graph:
         if isinstance(model, Step):
             return {}, {"model": model}, {}
         return {"model": self.identity[model]}, {}, {"model": model}
+
+    def _preflight(self, model: Model, lora: Lora | None) -> None:
+        """Refuse a training that cannot work, as far as the model's files or its own training tell."""
+        if isinstance(model, Step):
+            preflight.same_adapter(model.work.lora, lora)
+        else:
+            preflight.check(model, lora)
 
     def _role(self, model: Model) -> Role:
         if isinstance(model, Step):

@@ -5,16 +5,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from w2s import models
 from w2s.config import Preference, Training
-from w2s.errors import BranchEnds
+from w2s.errors import BranchEnds, enough_memory
 from w2s.flow.step import Context
 from w2s.steps import launch
 from w2s.steps.rows import read_examples, read_preferences
+
+MEND = (
+    "set runtime.micro_batch=1 and runtime.gradient_checkpointing=true, train adapters (training.lora.rank=8, and for "
+    "preference and weak_training likewise), or share the model between devices (runtime.launcher=ray "
+    "runtime.train_workers=N runtime.sharding=fsdp); what is finished stays, and the same command goes on"
+)
+"""What helps where memory is too small for a training."""
 
 
 def fine_tune(context: Context) -> dict[str, Any]:
@@ -25,39 +33,38 @@ def fine_tune(context: Context) -> dict[str, Any]:
     examples = read_examples(context.inputs["data"], params["source"])
     if not examples:
         raise BranchEnds("there is no example to train on")
-    result = launch.train(
-        sft.train,
-        context,
-        _start(context),
-        examples,
-        context.output,
-        Training.model_validate(params["training"]),
-        seed=params["seed"],
-        dtype=params["dtype"],
-        runtime=context.runtime,
-    )
-    return asdict(result)
+    return _train(sft.train, context, examples, Training.model_validate(params["training"]))
 
 
 def prefer(context: Context) -> dict[str, Any]:
     """Preference optimisation; the reference is the model that training starts from (paper: M_plus)."""
     from w2s.training import preference
 
-    params = context.params
-    result = launch.train(
-        preference.train,
-        context,
-        _start(context),
-        read_preferences(context.inputs["data"]),
-        context.output,
-        Preference.model_validate(params["training"]),
-        params["loss"],
-        seed=params["seed"],
-        dtype=params["dtype"],
-        runtime=context.runtime,
-        reference_cache=context.cache,
-    )
-    return asdict(result)
+    pairs, config = read_preferences(context.inputs["data"]), Preference.model_validate(context.params["training"])
+    return _train(preference.train, context, pairs, config, loss=context.params["loss"], reference_cache=context.cache)
+
+
+def _train(function: Callable[..., Any], context: Context, examples: Any, config: Training, **more: Any) -> Any:
+    """Show the first example, then train on all of them."""
+    from w2s.training import preview
+
+    params, start = context.params, _start(context)
+    first = preview.first_example(start, examples, config.max_length, offline=context.runtime.offline)
+    context.show(preview.block(first))
+    with enough_memory(MEND):
+        result = launch.train(
+            function,
+            context,
+            start,
+            examples,
+            context.output,
+            config,
+            seed=params["seed"],
+            dtype=params["dtype"],
+            runtime=context.runtime,
+            **more,
+        )
+    return asdict(result) | {"first_example": first}
 
 
 def _start(context: Context) -> Path:

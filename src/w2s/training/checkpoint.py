@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -11,6 +13,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 from transformers.utils import is_flash_attn_2_available
 
+from w2s import adapters, models
 from w2s import config as configs
 from w2s.errors import UserError
 
@@ -41,19 +44,35 @@ def _float32_attention(
     return output.to(query.dtype), None
 
 
-def load_tokenizer(folder: Path, out: Path) -> Any:
-    """The folder's tokenizer, padding with EOS where it has no padding token.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What training starts from: a model's folder, and that of the adapter on it, or None."""
+
+    base: Path
+    adapter: Path | None = None
+
+
+def find(folder: Path, out: Path | None = None, *, offline: bool = False) -> Start:
+    """What a model folder, or an adapter's, holds.
 
     Raises:
-        UserError: `folder` is not a model folder, or `out` is the same folder.
+        UserError: `folder` is neither, its base is not to be had, or `out` is the same folder.
     """
-    if out.resolve() == folder.resolve():
+    if out is not None and out.resolve() == folder.resolve():
         raise UserError("training would overwrite the model it starts from", file=out, mend="write to another folder")
-    if not (folder / "config.json").is_file():
+    base, adapter = adapters.split(folder)
+    start = Start(folder) if adapter is None else Start(models.folder(base, offline), adapter)
+    if not (start.base / "config.json").is_file():
         raise UserError(
-            "not a model folder", file=folder, expected="a folder with config.json, weights and a tokenizer"
+            "not a model folder", file=start.base, expected="a folder with config.json, weights and a tokenizer"
         )
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return start
+
+
+def load_tokenizer(start: Start) -> Any:
+    """The adapter's tokenizer, or the base's; padding with EOS where it has no padding token."""
+    own = start.adapter is not None and (start.adapter / "tokenizer_config.json").is_file()
+    tokenizer = AutoTokenizer.from_pretrained(start.adapter if own else start.base, local_files_only=True)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -88,14 +107,12 @@ def load_model(folder: Path, tokenizer: Any, *, attention: str | None = None) ->
     return _prepare(model, tokenizer, attention)
 
 
-def adapter_config(model: Any, lora: configs.Lora | None) -> Any:
-    """PEFT's config for `lora`, or None.
+def adapter_config(model: Any, lora: configs.Lora) -> Any:
+    """PEFT's config for `lora`.
 
     Raises:
         UserError: a target names no linear layer of the model (PEFT is silent if another target does).
     """
-    if lora is None:
-        return None
     linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
     layers = [name for name in linear if name != "lm_head"]  # it may be tied to the embeddings
     unknown = [target for target in lora.targets if not any(f".{name}".endswith(f".{target}") for name in layers)]
@@ -116,6 +133,30 @@ def adapter_config(model: Any, lora: configs.Lora | None) -> Any:
     )
 
 
+def with_adapter(model: Any, start: Start, lora: configs.Lora, *, empty: bool = False) -> Any:
+    """The model with the adapter that training starts from, or with a fresh one, which is trained then.
+
+    Args:
+        model: `start.base`.
+        start: what training starts from.
+        lora: what is asked for.
+        empty: make no numbers (torch's device "meta").
+
+    Raises:
+        UserError: the adapter there is not the one asked for, or a target names no layer.
+    """
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    if start.adapter is not None:
+        adapters.can_continue(start.adapter, lora)
+        if not empty:
+            return PeftModel.from_pretrained(model, start.adapter, is_trainable=True, torch_device="cpu")
+        return get_peft_model(model, LoraConfig.from_pretrained(start.adapter))
+    model = get_peft_model(model, adapter_config(model, lora))
+    model.peft_config["default"].base_model_name_or_path = str(start.base.resolve())
+    return model
+
+
 def empty_model(folder: Path, tokenizer: Any, *, attention: str | None = None) -> Any:
     """As `load_model`, without memory for the weights (torch's device "meta")."""
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
@@ -131,9 +172,16 @@ def _prepare(model: Any, tokenizer: Any, attention: str | None) -> Any:
     return model
 
 
-def save(model: Any, tokenizer: Any, out: Path) -> None:
-    """Write weights (safetensors), configs and tokenizer to `out`; adapters are merged first."""
-    if hasattr(model, "merge_and_unload"):
-        model = model.merge_and_unload()
+def save(model: Any, tokenizer: Any, out: Path, form: Literal["merged", "adapter"] = "merged") -> None:
+    """Write weights (safetensors), configs and tokenizer to `out`: those of the adapter, or of the whole model."""
     tokenizer.save_pretrained(out)
-    model.save_pretrained(out)
+    if not hasattr(model, "merge_and_unload"):
+        model.save_pretrained(out)
+    elif form == "merged":
+        model.merge_and_unload().save_pretrained(out)
+    else:
+        model.save_pretrained(out, save_embedding_layers=False)
+        (out / "README.md").unlink(missing_ok=True)  # PEFT's card for the hub
+        config = adapters.read(out)
+        config["target_modules"] = sorted(config["target_modules"])  # a set, in another order each time
+        (out / adapters.CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -49,7 +49,7 @@ def encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list
         max_length: most tokens of prompt, completion and EOS together.
 
     Raises:
-        UserError: no examples, no EOS in the tokenizer, an empty completion, an EOS inside the text,
+        UserError: no examples, no EOS in the tokenizer, an empty completion, an EOS or BOS inside the text,
             or an example longer than `max_length`, which is named and never cut.
     """
     eos = tokenizer.eos_token_id
@@ -74,7 +74,7 @@ def encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list
             else _without_last(tokenizer(example.completion, add_special_tokens=False)["input_ids"], eos)
         )
         rows.append(Encoded(example.id, tuple(start), (*rest, eos)))
-    check(rows, eos, max_length)
+    check(rows, eos, max_length, tokenizer.bos_token_id)
     return rows
 
 
@@ -97,8 +97,8 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[Preference], max_length: int) -
     return chosen, rejected
 
 
-def check(rows: Sequence[Encoded], eos: int, max_length: int) -> None:
-    """The preflight: every row has a completion that ends with the only EOS in it, and fits.
+def check(rows: Sequence[Encoded], eos: int, max_length: int, bos: int | None = None) -> None:
+    """The preflight: every row has a completion that ends with the only EOS in it, no BOS but at its start, and fits.
 
     Raises:
         UserError: naming the first row at fault, and how many are too long.
@@ -117,6 +117,13 @@ def check(rows: Sequence[Encoded], eos: int, max_length: int) -> None:
                 expected="EOS once, at the end, put there by training",
                 mend="remove the EOS text from the completion",
             )
+        if bos != eos and bos in row.tokens[1:]:
+            raise UserError(
+                f"example {row.id!r} has a BOS inside its text",
+                field="prompt" if bos in row.prompt[1:] else "completion",
+                expected="at most one BOS, at the start, put there by the tokenizer",
+                mend="remove the BOS text from the prompt or completion",
+            )
     long = [row for row in rows if len(row.tokens) > max_length]
     if long:
         raise UserError(
@@ -125,12 +132,6 @@ def check(rows: Sequence[Encoded], eos: int, max_length: int) -> None:
             expected=f"at most {max_length} tokens of prompt, completion and EOS",
             mend="raise training.max_length if the model's context allows it, or drop the example",
         )
-
-
-def describe_first(tokenizer: Any, rows: Sequence[Encoded]) -> list[tuple[str, bool]]:
-    """The first row for display: each token's text, and whether it is in the loss."""
-    row = rows[0]
-    return [(tokenizer.decode([token]), label != IGNORE) for token, label in zip(row.tokens, row.labels, strict=True)]
 
 
 def pad(rows: Sequence[Encoded], pad_id: int) -> dict[str, torch.Tensor]:

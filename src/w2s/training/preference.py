@@ -19,6 +19,7 @@ from w2s import models
 from w2s.records import Preference
 from w2s.training import checkpoint, data, losses, parallel
 from w2s.training.data import Encoded
+from w2s.training.guard import Guard
 from w2s.training.loop import OnProgress, Trainer, TrainResult, quiet
 from w2s.training.parallel import Team
 
@@ -44,21 +45,26 @@ def train(
     a completion token of the chosen text, plus beta (its lambda) times the odds-ratio term. TRL's own ORPO takes
     the NLL over the prompt too; here no loss of any kind is on prompts. There is no dropout.
 
+    Where `policy` is a folder with an adapter, that adapter is trained on, and the reference is still `policy`: it is
+    asked before the first step. Without `config.lora` the adapter is merged first.
+
     The arguments, and what is promised about `out`, are those of `sft.train`. The log-probabilities of the
     reference are computed once; with `reference_cache`, a folder, they are kept there by what decides them (the
     model's files, the texts in tokens, dtype), and another run with the same ones reads them, whatever its beta.
 
     Raises:
-        UserError: unusable pairs, tokenizer, LoRA targets or folder; a loss that is not finite.
+        UserError: as `sft.train`; or the chosen texts have fallen by more than `config.max_chosen_drop`.
     """
     runtime = runtime or configs.Runtime()
     with parallel.join(runtime.device) as team:
-        tokenizer = checkpoint.load_tokenizer(policy, out)
+        start = checkpoint.find(policy, out, offline=runtime.offline)
+        tokenizer = checkpoint.load_tokenizer(start)
         ordered = sorted(pairs, key=lambda pair: (pair.id, pair.prompt, pair.chosen, pair.rejected))
-        chosen, rejected = data.encode_pairs(tokenizer, ordered, checkpoint.longest(policy, config.max_length))
-        trainer = Trainer(policy, tokenizer, config, team, seed=seed, dtype=dtype, runtime=runtime, dropout=False)
+        chosen, rejected = data.encode_pairs(tokenizer, ordered, checkpoint.longest(start.base, config.max_length))
+        trainer = Trainer(start, tokenizer, config, team, seed=seed, dtype=dtype, runtime=runtime, dropout=False)
         if loss == "dpo":
-            before = _reference(trainer, policy, [*chosen, *rejected], dtype, team, reference_cache)
+            identity = models.resolve(policy, runtime.offline).identity
+            before = _reference(trainer, identity, [*chosen, *rejected], dtype, team, reference_cache)
             reference = torch.tensor(before, device=team.device).view(2, -1)
             objective: losses.Loss = partial(
                 losses.dpo, reference=reference, beta=config.beta, nll_weight=config.nll_weight
@@ -66,21 +72,22 @@ def train(
         else:
             before = trainer.score(chosen)
             objective = partial(losses.orpo, beta=config.beta)
-        result = trainer.train(list(zip(chosen, rejected, strict=True)), objective, on_progress)
+        guard = Guard(chosen, before[: len(chosen)], config.max_chosen_drop)
+        result = trainer.train(list(zip(chosen, rejected, strict=True)), objective, on_progress, guard=guard)
         after = trainer.score(chosen)
-        trainer.save(out)
+        trainer.save(out, [pair.prompt for pair in ordered], chosen)
         return dataclasses.replace(
             result, chosen_logp_first=fmean(before[: len(chosen)]), chosen_logp_last=fmean(after)
         )
 
 
 def _reference(
-    trainer: Trainer, policy: Path, texts: Sequence[Encoded], dtype: configs.Dtype, team: Team, cache: Path | None
+    trainer: Trainer, identity: str, texts: Sequence[Encoded], dtype: configs.Dtype, team: Team, cache: Path | None
 ) -> list[float]:
     """The log-probabilities of the model that training starts from, out of the cache if they are there."""
     if cache is None:
         return trainer.score(texts)
-    content = json.dumps([models.resolve(policy).identity, dtype, [(row.prompt, row.completion) for row in texts]])
+    content = json.dumps([identity, dtype, [(row.prompt, row.completion) for row in texts]])
     file = cache / f"reference-{hashlib.sha256(content.encode()).hexdigest()[:32]}.json"
     found: list[float] | None = team.first_says(json.loads(file.read_text()) if file.is_file() else None)
     if found is not None:

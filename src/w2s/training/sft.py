@@ -25,6 +25,8 @@ def train(
 ) -> TrainResult:
     """Fine-tune `base` on the completions of `examples` and save it to `out` (safetensors, tokenizer, configs).
 
+    Where `base` is a folder with an adapter, that adapter is trained on; without `config.lora` it is merged first.
+
     Same base, examples (in any order), config, seed, dtype and threads: same bytes in `out`. `base` is only read.
     Weights are float32; `dtype` bfloat16 autocasts matrix products. The loss is the mean over the completion
     tokens of a batch. Where several processes form a group (see `parallel`), each calls this with the same
@@ -41,14 +43,16 @@ def train(
         on_progress: called with (steps done, steps in all).
 
     Raises:
-        UserError: unusable examples, tokenizer, LoRA targets or folder; a loss that is not finite.
+        UserError: unusable examples, tokenizer, LoRA targets or folder; a loss that is not finite; an adapter in `base`
+            that is not one of `config.lora`; a saved model that is not the trained one (see `gate`).
     """
     runtime = runtime or configs.Runtime()
     with parallel.join(runtime.device) as team:
-        tokenizer = checkpoint.load_tokenizer(base, out)
+        start = checkpoint.find(base, out, offline=runtime.offline)
+        tokenizer = checkpoint.load_tokenizer(start)
         ordered = sorted(examples, key=lambda example: (example.id, example.prompt, example.completion))
-        rows = data.encode(tokenizer, ordered, checkpoint.longest(base, config.max_length))
-        trainer = Trainer(base, tokenizer, config, team, seed=seed, dtype=dtype, runtime=runtime)
+        rows = data.encode(tokenizer, ordered, checkpoint.longest(start.base, config.max_length))
+        trainer = Trainer(start, tokenizer, config, team, seed=seed, dtype=dtype, runtime=runtime)
         result = trainer.train([(row,) for row in rows], losses.sft, on_progress)
-        trainer.save(out)
+        trainer.save(out, [example.prompt for example in ordered], rows)
         return result

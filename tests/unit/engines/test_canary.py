@@ -6,9 +6,10 @@ import pytest
 
 from w2s.engines import canary
 from w2s.engines.base import Decoding, Request
-from w2s.engines.canary import Canary, agreement
+from w2s.engines.canary import Canary, agreement, same_as_trained
 from w2s.engines.scripted import ScriptedEngine
 from w2s.errors import UserError
+from w2s.parity import Parity
 
 BIG = [Request(f"q{number:03}", sample, "p" * (number + 1)) for number in range(60) for sample in range(10)]
 SMALL = BIG[: canary.LEAST_REQUESTS]
@@ -73,3 +74,51 @@ def test_it_stops_below_three_quarters(found: str, stops: bool) -> None:
         return
     with pytest.raises(UserError, match=r"(?s)at least 75%.*runtime\.canary=false"):
         engine.run(batch, decoding)
+
+
+def _kept(telling: int, base: str = "aabb") -> Parity:
+    """Ten prompts; the trained model says aaaa to each, the base too but for the first ones."""
+    base_texts = tuple([base] * telling + ["aaaa"] * (10 - telling))
+    agreed = agreement([(text, "aaaa") for text in base_texts])
+    return Parity(16, agreed, tuple(f"prompt {number}" for number in range(10)), ("aaaa",) * 10, base_texts)
+
+
+def _serving(texts: list[str]) -> ScriptedEngine:
+    def answer(request: Request, decoding: Decoding) -> str:
+        assert (decoding.max_new_tokens, decoding.temperature, decoding.stop) == (16, 0.0, ())
+        assert request.prompt == f"prompt {request.id}"
+        return texts[int(request.id)]
+
+    return ScriptedEngine(answer)
+
+
+def test_an_engine_that_says_what_the_trained_model_said_is_measured_and_let_through() -> None:
+    """One of ten texts ends half-way: 9.5 of 10; it is one of the four that tell: 3.5 of 4. The base: 8 of 10."""
+    found = same_as_trained(_serving(["aabb"] + ["aaaa"] * 9), _kept(4), "m")
+    assert found == {"agreement": 0.95, "base": 0.8, "telling": 4, "agreement_telling": 0.875}
+
+
+def test_a_lost_adapter_is_refused_even_where_base_and_model_agree_on_most() -> None:
+    """The base has 0.8 of all, more than the canary's 0.75; but 0.5 of what tells, where half-way to 1 is 0.75."""
+    with pytest.raises(UserError, match=r"(?s)agree on 50% .*the 4 on which the base says something else, of 10"):
+        same_as_trained(_serving(list(_kept(4).base_texts)), _kept(4), "m")
+
+
+@pytest.mark.parametrize(("wrong", "stops"), [(1, False), (2, False), (3, True), (4, True)])
+def test_half_way_from_the_base_is_the_least(wrong: int, stops: bool) -> None:
+    """Each wrong text of the four has 0.5: 0.875, 0.75, 0.625 and 0.5, where 0.75 is asked for."""
+    engine = _serving(["aabb"] * wrong + ["aaaa"] * (10 - wrong))
+    if not stops:
+        same_as_trained(engine, _kept(4), "m")
+        return
+    with pytest.raises(UserError, match="at least 75%"):
+        same_as_trained(engine, _kept(4), "m")
+
+
+def test_another_model_is_refused_also_where_the_base_tells_nothing() -> None:
+    with pytest.raises(UserError, match=r"(?s)agree on 0% .*all 10 prompts.*runtime\.canary=false"):
+        same_as_trained(_serving(["x"] * 10), _kept(0), "m")
+
+
+def test_three_telling_prompts_are_too_few_to_decide() -> None:
+    assert same_as_trained(_serving(list(_kept(3).base_texts)), _kept(3), "m")["agreement_telling"] is None

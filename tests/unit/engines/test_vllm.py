@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from w2s import engines, seeds
+from w2s import engines, models, parity, seeds
 from w2s.config import Runtime
 from w2s.engines import isolated, vllm
 from w2s.engines.base import Decoding, Request
@@ -107,6 +107,15 @@ def test_the_canary_is_on_unless_switched_off(loads) -> None:
     assert isinstance(engines.load("vllm", "w2s:tiny-weak"), Canary)
     assert not isinstance(engines.load("vllm", "w2s:tiny-weak", runtime=Runtime(canary=False)), Canary)
     assert [load["place"] for load in loads] == ["w2s.engines.vllm:load_here"] * 2
+
+
+def test_no_canary_where_training_left_what_to_compare_with(loads, tmp_path) -> None:
+    """The parity gate asks then, and needs no second model in the device's memory."""
+    for path in models.folder("w2s:tiny-weak").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert isinstance(engines.load("vllm", tmp_path), Canary)
+    parity.write(parity.Parity(16, 0.5, ("p",), ("a",), ("b",)), tmp_path)
+    assert not isinstance(engines.load("vllm", tmp_path), Canary)
 
 
 def test_no_canary_beside_several_devices_and_it_says_so(loads, caplog) -> None:

@@ -90,11 +90,17 @@ def test_chosen_and_rejected_share_their_prompt(tokenizer):
     assert chosen[0].prompt == rejected[0].prompt
 
 
-def test_describe_first_shows_text_and_mask(tokenizer):
-    rows = data.encode(tokenizer, [Example("q", "x", " z"), Example("r", "y", " y")], 50)
-    assert data.describe_first(tokenizer, rows) == [
-        ("<s>", False), ("x", False), (" ", True), ("z", True), ("</s>", True),
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("example", "field"), [(Example("q7", "x<s>y", " z"), "prompt"), (Example("q7", "x", " z<s>"), "completion")]
+)
+def test_a_second_bos_is_refused_wherever_it_stands(tokenizer, example, field):
+    with pytest.raises(UserError, match=rf"\[{field}\]: example 'q7' has a BOS inside"):
+        data.encode(tokenizer, [example], 50)
+
+
+def test_where_bos_and_eos_are_one_token_only_the_eos_rule_counts():
+    """As in GPT-2, whose only special token begins and ends every text."""
+    data.check([Encoded("q", (BOS, 9), (8, BOS))], BOS, 50, BOS)
 
 
 def test_padding_is_by_length_even_where_the_padding_token_is_eos():

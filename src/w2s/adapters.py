@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from w2s.config import Lora
 from w2s.errors import UserError
 
 CONFIG = "adapter_config.json"
@@ -45,6 +46,35 @@ def read(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise UserError("is not a JSON object", file=folder / CONFIG)
     return config
+
+
+def can_continue(folder: Path, lora: Lora) -> None:
+    """Refuse to train the adapter of `folder` on as one that it is not.
+
+    Raises:
+        UserError: its rank, scale or targets are not those of `lora`.
+    """
+    config = read(folder)
+    targets = config.get("target_modules")
+    found = (config.get("r"), config.get("lora_alpha"), sorted(targets) if isinstance(targets, list) else targets)
+    refuse_other(found, (lora.rank, lora.alpha, sorted(lora.targets)), folder)
+
+
+def refuse_other(found: tuple[Any, Any, Any], asked: tuple[Any, Any, Any], file: Path | None = None) -> None:
+    """As `can_continue`, of (rank, alpha, sorted targets)."""
+    if found != asked:
+        differ = [
+            f"{name} {was} there and {now} here"
+            for name, was, now in zip(("rank", "alpha", "targets"), found, asked, strict=True)
+            if was != now
+        ]
+        raise UserError(
+            f"an adapter is trained on as it is, and this one differs: {'; '.join(differ)}",
+            file=file,
+            field="preference.lora" if file is None else "lora",
+            expected="the rank, alpha and targets of the adapter that training starts from",
+            mend="give both trainings the same ones, or merge the earlier adapter: training.lora.save=merged",
+        )
 
 
 def merge(network: Any, folder: Path) -> Any:

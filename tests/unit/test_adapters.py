@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from w2s.engines import adapters
+from w2s import adapters
 from w2s.errors import UserError
 
 

@@ -1,0 +1,190 @@
+"""A model in the hands of the processes that train it: loaded, asked for log-probabilities and texts, written.
+
+What they compute here does not depend on how many they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from w2s import adapters, parity, seeds
+from w2s import config as configs
+from w2s.training import checkpoint, gate, losses, parallel
+from w2s.training.checkpoint import Start
+from w2s.training.data import Encoded
+from w2s.training.parallel import Team
+
+_CPU_PASSES = 4
+"""Passes a step on a CPU: they cost nothing there, and texts of similar length need less padding (a fifth faster)."""
+
+
+class Held:
+    """A model. With several processes, each makes one, and calls the same methods in the same order.
+
+    Args:
+        start: what to start from.
+        tokenizer: its tokenizer.
+        config: learning rate, epochs, batch size and so on.
+        team: the processes that share the work.
+        seed: of data order, adapters and dropout.
+        dtype: number format of matrix products; weights are float32.
+        runtime: passes a step, memory and sharding; nothing in it changes more than the last bits.
+        dropout: whether the model's dropout is on in training.
+
+    Raises:
+        UserError: LoRA targets that match nothing, missing weights.
+    """
+
+    def __init__(
+        self,
+        start: Start,
+        tokenizer: Any,
+        config: configs.Training,
+        team: Team,
+        *,
+        seed: int,
+        dtype: configs.Dtype,
+        runtime: configs.Runtime,
+        dropout: bool = True,
+    ) -> None:
+        self._start, self._tokenizer, self._config, self._team, self._seed = start, tokenizer, config, team, seed
+        share = math.ceil(config.batch_size / team.size)
+        at_once = share if team.device.type == "cuda" else math.ceil(share / _CPU_PASSES)
+        self._rows = min(runtime.micro_batch or at_once, share)
+        self._bfloat16 = dtype == "bfloat16"
+        self._dropout = dropout
+        self._sharded = team.size > 1 and runtime.sharding == "fsdp"
+        self._sharding = runtime.sharding
+        self._model = self._load(start, config.lora)
+        self._packed = getattr(self._model.config, "_attn_implementation", "").startswith("flash_attention")
+        if runtime.gradient_checkpointing:
+            self._model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        self._spread = parallel.spread(self._model, self._sharding, team)
+        torch.manual_seed(seeds.derive(seed, "dropout", team.rank))
+
+    def _load(self, start: Start, lora: configs.Lora | None) -> Any:
+        """The model that training starts from, with an adapter if asked for: the same in every process.
+
+        Without one, an adapter that is there is merged. Under FSDP only the first process has the numbers.
+        """
+        torch.manual_seed(self._seed)
+        attention = checkpoint.best_attention(self._team.device, self._bfloat16)
+        empty = self._sharded and self._team.rank > 0
+        load = checkpoint.empty_model if empty else checkpoint.load_model
+        model = load(start.base, self._tokenizer, attention=attention)
+        if lora is not None:
+            with torch.device("meta") if empty else nullcontext():
+                model = checkpoint.with_adapter(model, start, lora, empty=empty)
+        elif start.adapter is not None and not empty:
+            model = adapters.merge(model, start.adapter).requires_grad_(True)  # PEFT froze it
+        if not self._dropout:
+            for module in model.modules():
+                if isinstance(module, torch.nn.Dropout):
+                    module.p = 0.0
+        return model
+
+    def _log_probs(self, model: Any, texts: Sequence[Encoded]) -> torch.Tensor:
+        device = self._team.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
+            return losses.log_probs(model, texts, self._tokenizer.pad_token_id, device, packed=self._packed)
+
+    def score(self, texts: Sequence[Encoded]) -> list[float]:
+        """Summed log-probability of each text's completion in nats, with the model as it is now, without dropout."""
+        found = torch.zeros(len(texts), device=self._team.device)
+        for places, own in self._shares(texts):
+            sums = self._log_probs(self._model, [texts[place] for place in places])
+            if own:
+                found[places] = sums
+        return [float(value) for value in self._team.sum(found).tolist()]
+
+    def greedy(self, texts: Sequence[Encoded]) -> list[str]:
+        """The first tokens that the model, as it is now, goes on with after each text's prompt (`gate.greedy`)."""
+        found = torch.zeros(len(texts), parity.TOKENS, dtype=torch.long, device=self._team.device)
+        for places, own in self._shares(texts):
+            tokens = gate.greedy(self._model, [texts[place].prompt for place in places], found.device)
+            if own:
+                found[places] = tokens
+        return gate.texts(self._tokenizer, self._model.generation_config, self._team.sum(found).tolist())
+
+    def _shares(self, texts: Sequence[Encoded]) -> Iterator[tuple[list[int], bool]]:
+        """Places of texts to take through the model at once, in evaluation; whether they are this process's own.
+
+        If not, it computes in step with the others, for nothing.
+        """
+        team, size = self._team, 2 * self._rows
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place].tokens))
+        batches = [order[begin : begin + size] for begin in range(0, len(order), size)]
+        self._model.eval()
+        with torch.no_grad():
+            for begin in range(0, len(batches), team.size):
+                own = begin + team.rank < len(batches)
+                yield batches[begin + team.rank if own else begin], own
+        if self._sharded:
+            self._model.reshard()  # else the outermost part stays whole, and an optimiser would get the wrong tensors
+
+    def save(self, out: Path, prompts: Sequence[str], texts: Sequence[Encoded]) -> None:
+        """The first process writes the model folder; all return when it is there. The trainer cannot be used after it.
+
+        What adapters were trained for is checked: the folder as it is read again has the trained model's
+        log-probabilities, and `w2s.parity` keeps some of its greedy texts there.
+
+        Args:
+            out: the folder.
+            prompts: of the training texts.
+            texts: those in tokens, one a prompt.
+
+        Raises:
+            UserError: the folder does not hold the model that was trained.
+        """
+        lora = self._config.lora
+        if lora is None:
+            self._write(out, "merged")
+            return
+        self._compute_exactly()
+        some = gate.some(prompts, texts)
+        before, kept = self.score(some), self._parity(prompts, texts)
+        self._write(out, lora.save)
+        self._model = self._spread = None  # room for the other one
+        self._model = self._load(checkpoint.find(out), None)
+        parallel.spread(self._model, self._sharding, self._team)
+        self._compute_exactly()
+        gate.compare(some, before, self.score(some), out)
+        if kept is not None and self._team.rank == 0:
+            parity.write(kept, out)
+        self._team.wait()
+
+    def _write(self, out: Path, form: Literal["merged", "adapter"]) -> None:
+        weights = parallel.whole_weights(self._model) if self._sharded else None
+        if self._team.rank == 0:
+            model = self._model
+            if weights is not None:
+                model = self._load(self._start, self._config.lora)
+                model.load_state_dict(weights)
+            checkpoint.save(model, self._tokenizer, out, form)
+        self._team.wait()
+
+    def _compute_exactly(self) -> None:
+        """From here on in float32, with torch's attention: merging changes no more than the last bits of that."""
+        if self._packed:
+            self._model.set_attn_implementation("sdpa")
+        self._bfloat16 = self._packed = False
+
+    def _parity(self, prompts: Sequence[str], texts: Sequence[Encoded]) -> parity.Parity | None:
+        """What the trained model says to some of the prompts; None where none leaves room in the model's context."""
+        context = getattr(self._model.config.get_text_config(), "max_position_embeddings", None) or math.inf
+        fit = [place for place, text in enumerate(texts) if len(text.prompt) + parity.TOKENS <= context]
+        places = [fit[place] for place in parity.chosen([prompts[place] for place in fit])]
+        if not places:
+            return None
+        asked = [texts[place] for place in places]
+        said = self.greedy(asked)
+        with self._model.disable_adapter():
+            base = self.greedy(asked)
+        agreed = parity.agreement(list(zip(base, said, strict=True)))
+        return parity.Parity(parity.TOKENS, agreed, tuple(prompts[place] for place in places), tuple(said), tuple(base))

@@ -1,0 +1,74 @@
+"""The first training example as the model will get it: what is masked, what is learned, and where it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from w2s.records import Example, Preference
+from w2s.training import checkpoint, data
+from w2s.training.data import IGNORE, Encoded
+
+_TAIL = 200
+"""Characters of the prompt that are shown: its end, where the completion begins."""
+_MOST = 1000
+"""Characters of a completion that are shown, its end always among them."""
+
+
+def first_example(
+    model: Path, examples: Sequence[Example] | Sequence[Preference], max_length: int, *, offline: bool = False
+) -> dict[str, Any]:
+    """The first of the examples, in the order in which training takes them, out of its tokens and labels.
+
+    Args:
+        model: the folder that training starts from.
+        examples: all of them.
+        max_length: most tokens an example may have.
+        offline: never ask a hub.
+
+    Returns:
+        `id`, `prompt_tail`, `completion` (of a pair the chosen one) and, of a pair, `rejected`: texts with special
+        tokens shown. `masked` and `learned` count tokens without and with a part in the loss.
+
+    Raises:
+        UserError: there is none, or it cannot be used (`data.check`).
+    """
+    start = checkpoint.find(model, offline=offline)
+    tokenizer, most = checkpoint.load_tokenizer(start), checkpoint.longest(start.base, max_length)
+    first = min(examples, key=astuple, default=None)
+    if isinstance(first, Preference):
+        (row,), (rejected,) = data.encode_pairs(tokenizer, [first], most)
+        return _shown(tokenizer, row) | {"rejected": _cut(tokenizer.decode(rejected.completion))}
+    (row,) = data.encode(tokenizer, [] if first is None else [first], most)
+    return _shown(tokenizer, row)
+
+
+def block(first: dict[str, Any]) -> str:
+    """The lines that show a `first_example` to people."""
+    lines = [
+        f"first example ({first['id']}): {first['masked']} tokens masked, {first['learned']} learned, the last is EOS",
+        f"  masked    {'…' if first['cut'] else ''}{first['prompt_tail']!r}",
+        f"  {'chosen ' if 'rejected' in first else 'learned'}   {first['completion']!r}",
+    ]
+    return "\n".join([*lines, f"  rejected  {first['rejected']!r}"] if "rejected" in first else lines)
+
+
+def _shown(tokenizer: Any, row: Encoded) -> dict[str, Any]:
+    pairs = list(zip(row.tokens, row.labels, strict=True))
+    masked, learned = ([token for token, label in pairs if (label == IGNORE) == mask] for mask in (True, False))
+    prompt = tokenizer.decode(masked)
+    return {
+        "id": row.id,
+        "prompt_tail": prompt[-_TAIL:],
+        "cut": len(prompt) > _TAIL,
+        "completion": _cut(tokenizer.decode(learned)),
+        "masked": len(masked),
+        "learned": len(learned),
+    }
+
+
+def _cut(text: str) -> str:
+    half = _MOST // 2
+    return text if len(text) <= _MOST else f"{text[:half]} … {text[-half:]}"

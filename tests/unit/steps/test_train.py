@@ -1,0 +1,82 @@
+"""Training steps: what is shown, what is kept, and too little memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from w2s import jsonl
+from w2s.config import Preference, Runtime, Training
+from w2s.errors import UserError
+from w2s.flow.step import Context
+from w2s.steps import launch, train
+from w2s.training.loop import TrainResult
+
+RESULT = TrainResult(steps=1, examples=1, tokens=1, loss_first=1.0, loss_last=1.0, seconds=1.0)
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Any:
+    """Makes a context on some rows, and the list of what it shows."""
+
+    def make(rows: list[dict[str, Any]], config: Training, **params: Any) -> tuple[Context, list[str]]:
+        jsonl.write(tmp_path / "data.jsonl", rows)
+        shown: list[str] = []
+        made = Context(
+            params={"training": config.model_dump(mode="json"), "seed": 0, "dtype": "float32", **params},
+            inputs={"data": tmp_path / "data.jsonl"},
+            results={},
+            output=tmp_path / "out",
+            scratch=tmp_path,
+            runtime=Runtime(device="cpu", offline=True),
+            progress=lambda done, total, tokens=0: None,
+            given={"model": "w2s:tiny-weak"},
+            show=shown.append,
+        )
+        return made, shown
+
+    return make
+
+
+ROWS = [{"id": id, "prompt": "Question: 1 + 1?\nAnswer:", "completion": " 2", "source": "weak"} for id in ("b", "a")]
+PAIR = {"id": "a", "prompt": "Question: 1 + 1?\nAnswer:", "chosen": " 2", "rejected": " 3"}
+
+
+def test_the_first_example_is_shown_before_training_and_kept_in_the_record(context, monkeypatch) -> None:
+    made, shown = context(ROWS, Training(), source="both")
+    monkeypatch.setattr(launch, "train", lambda *_, **__: shown.append("training") or RESULT)
+    first = train.fine_tune(made)["first_example"]
+    assert (first["id"], first["completion"]) == ("a", " 2<eos>")
+    assert first["prompt_tail"].endswith("Answer:")
+    assert len(shown) == 2 and "' 2<eos>'" in shown[0] and shown[1] == "training"
+
+
+def test_of_a_pair_both_are_shown(context, monkeypatch) -> None:
+    made, shown = context([PAIR], Preference(), loss="dpo")
+    monkeypatch.setattr(launch, "train", lambda *_, **__: RESULT)
+    assert train.prefer(made)["first_example"]["rejected"] == " 3<eos>"
+    assert "rejected" in shown[0]
+
+
+def test_too_little_memory_is_one_message_that_names_what_helps(context, monkeypatch) -> None:
+    import torch
+
+    def lacks(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    made, _ = context(ROWS, Training(), source="both")
+    monkeypatch.setattr(launch, "train", lacks)
+    with pytest.raises(UserError, match=r"(?s)too little memory.*micro_batch.*gradient_checkpointing.*lora.*sharding"):
+        train.fine_tune(made)
+
+
+def test_torch_s_own_refusal_on_a_cpu_is_recognised(context, monkeypatch) -> None:
+    """2**60 numbers of 4 bytes are 4 EiB."""
+    import torch
+
+    made, _ = context(ROWS, Training(), source="both")
+    monkeypatch.setattr(launch, "train", lambda *_, **__: torch.empty(2**60))
+    with pytest.raises(UserError, match="too little memory"):
+        train.fine_tune(made)
