@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from w2s import gold, models, prompting, tasks
+from w2s import gold, models, prompting, references, tasks
 from w2s.config import Run, Training
 from w2s.costs import Role, Work
 from w2s.errors import BranchEnds, UserError
@@ -50,7 +50,7 @@ class Graph:
 
     def _identity(self, reference: str) -> str:
         try:
-            return models.resolve(reference, offline=self.runtime.offline).identity
+            return models.identify(reference, offline=self.runtime.offline)
         except UserError:
             if not self.planning or reference.startswith("w2s:"):
                 raise
@@ -139,17 +139,19 @@ class Graph:
     def prefer(self, name: str, policy: Step, pairs: Step, loss: str) -> Step:
         """Preference optimisation of `policy`, which is also the reference."""
         config = self.recipe.preference
+        params, inputs, _ = self._start(policy)
         return self._add(
             Step(
                 name=name,
                 run=train.prefer,
                 params={
+                    **params,
                     "loss": loss,
                     "training": config.model_dump(mode="json", exclude={"losses"}),
                     "seed": derive(self.recipe.seed, name),
                     "dtype": self.recipe.dtype,
                 },
-                inputs={"model": policy, "data": pairs},
+                inputs={**inputs, "data": pairs},
                 output=f"models/{name}",
                 expected_tokens=int(
                     config.epochs
@@ -306,8 +308,10 @@ class Graph:
 
     def _start(self, model: Model) -> tuple[dict[str, Any], dict[str, Step], dict[str, Any]]:
         """Identity, inputs and whereabouts of the model a step starts from."""
-        if isinstance(model, Step):
-            return {}, {"model": model}, {}
+        if isinstance(model, Step):  # what is trained from a quantised model is held like it
+            base = self.recipe.strong if model.work.model == "strong" else self.recipe.weak
+            quantize = references.parse(base).quantize
+            return {"quantize": quantize} if quantize else {}, {"model": model}, {}
         return {"model": self.identity[model]}, {}, {"model": model}
 
     def _role(self, model: Model) -> Role:

@@ -34,6 +34,7 @@ def fine_tune(context: Context) -> dict[str, Any]:
         Training.model_validate(params["training"]),
         seed=params["seed"],
         dtype=params["dtype"],
+        quantize=_quantize(context),
         runtime=context.runtime,
     )
     return asdict(result)
@@ -54,6 +55,7 @@ def prefer(context: Context) -> dict[str, Any]:
         params["loss"],
         seed=params["seed"],
         dtype=params["dtype"],
+        quantize=_quantize(context),
         runtime=context.runtime,
         reference_cache=context.cache,
     )
@@ -64,3 +66,9 @@ def _start(context: Context) -> Path:
     if "model" in context.inputs:
         return context.inputs["model"]
     return models.folder(context.given["model"], offline=context.runtime.offline)
+
+
+def _quantize(context: Context) -> str | None:
+    if "model" in context.inputs:
+        return context.params.get("quantize")
+    return models.parse(context.given["model"]).quantize

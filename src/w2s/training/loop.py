@@ -67,11 +67,12 @@ class Trainer:
         team: the processes that share the work.
         seed: of data order, adapters and dropout.
         dtype: number format of matrix products; weights are float32.
+        quantize: "4bit", or None; see `sft.train`.
         runtime: passes a step, memory and sharding; nothing in it changes more than the last bits.
         dropout: whether the model's dropout is on in training.
 
     Raises:
-        UserError: LoRA targets that match nothing, missing weights.
+        UserError: LoRA targets that match nothing, missing weights, a quantised base that cannot be trained so.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Trainer:
         *,
         seed: int,
         dtype: configs.Dtype,
+        quantize: str | None = None,
         runtime: configs.Runtime,
         dropout: bool = True,
     ) -> None:
@@ -93,6 +95,8 @@ class Trainer:
         self._bfloat16 = dtype == "bfloat16"
         self._dropout = dropout
         self._sharded = team.size > 1 and runtime.sharding == "fsdp"
+        self._quantize = quantize
+        checkpoint.check_quantised(quantize, config.lora, self._sharded)
         self._model = self._load(empty=self._sharded and team.rank > 0)
         self._packed = getattr(self._model.config, "_attn_implementation", "").startswith("flash_attention")
         if runtime.gradient_checkpointing:
@@ -104,8 +108,11 @@ class Trainer:
         """The model that training starts from, with fresh adapters if asked for: the same in every process."""
         torch.manual_seed(self._seed)
         attention = checkpoint.best_attention(self._team.device, self._bfloat16)
-        load = checkpoint.empty_model if empty else checkpoint.load_model
-        model = load(self._base, self._tokenizer, attention=attention)
+        if empty:
+            model = checkpoint.empty_model(self._base, self._tokenizer, attention=attention)
+        else:
+            held = {"quantize": self._quantize, "device": self._team.device}
+            model = checkpoint.load_model(self._base, self._tokenizer, attention=attention, **held)
         adapters = checkpoint.adapter_config(model, self._config.lora)
         if adapters is not None:
             from peft import get_peft_model
@@ -241,6 +248,8 @@ class Trainer:
             if weights is not None:
                 model = self._load()
                 model.load_state_dict(weights)
+            if self._quantize:
+                model = checkpoint.on_unquantised(model, self._base, self._tokenizer)
             checkpoint.save(model, self._tokenizer, out)
         self._team.wait()
 

@@ -33,6 +33,7 @@ def train(
     *,
     seed: int,
     dtype: configs.Dtype,
+    quantize: str | None = None,
     runtime: configs.Runtime | None = None,
     on_progress: OnProgress | None = None,
     reference_cache: Path | None = None,
@@ -56,9 +57,12 @@ def train(
         tokenizer = checkpoint.load_tokenizer(policy, out)
         ordered = sorted(pairs, key=lambda pair: (pair.id, pair.prompt, pair.chosen, pair.rejected))
         chosen, rejected = data.encode_pairs(tokenizer, ordered, checkpoint.longest(policy, config.max_length))
-        trainer = Trainer(policy, tokenizer, config, team, seed=seed, dtype=dtype, runtime=runtime, dropout=False)
+        trainer = Trainer(
+            policy, tokenizer, config, team, seed=seed, dtype=dtype, quantize=quantize, runtime=runtime, dropout=False
+        )
         if loss == "dpo":
-            before = _reference(trainer, policy, [*chosen, *rejected], dtype, team, reference_cache)
+            held = f"{dtype} {quantize}" if quantize else dtype
+            before = _reference(trainer, policy, [*chosen, *rejected], held, team, reference_cache)
             reference = torch.tensor(before, device=team.device).view(2, -1)
             objective: losses.Loss = partial(
                 losses.dpo, reference=reference, beta=config.beta, nll_weight=config.nll_weight
@@ -75,7 +79,7 @@ def train(
 
 
 def _reference(
-    trainer: Trainer, policy: Path, texts: Sequence[Encoded], dtype: configs.Dtype, team: Team, cache: Path | None
+    trainer: Trainer, policy: Path, texts: Sequence[Encoded], dtype: str, team: Team, cache: Path | None
 ) -> list[float]:
     """The log-probabilities of the model that training starts from, out of the cache if they are there."""
     if cache is None:
