@@ -22,8 +22,8 @@ FORMAT = 1
 _PLAIN = ("gpt-2", "phi-2", "mpt", "olmo", "jais")
 _SINGLE_DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
 """Pre-tokenizers of llama.cpp that are GPT-2's, and those that first split off each digit. Transformers 5.19 takes all
-that it does not know for the first kind. The two differ where a digit follows spaces: of "a  1" one makes "a", " ", " 1",
-the other "a", "  ", "1"."""
+that it does not know for the first kind. The two differ where a digit follows spaces: of "a  1" one makes "a", " " and
+" 1", the other "a", "  " and "1"."""
 
 _FIELDS = {
     "hidden_size": "embedding_length",
