@@ -103,3 +103,22 @@ def test_the_order_of_the_runs_seed_reaches_every_draw_but_no_question(steps: di
     assert other["questions_train_2"].fingerprint == same["questions_train_2"].fingerprint
     for name in ("weak_floor", "m_plus", "m_plus_samples", "stage2_pairs", "demonstrations"):
         assert other[name].fingerprint != same[name].fingerprint
+
+
+def test_what_descends_from_a_quantised_model_is_quantised_and_nothing_else_changes(steps: dict[str, Step]) -> None:
+    lora = ["training.lora.rank=2", "preference.lora.rank=2"]
+    run = presets.load("tiny", ["task.train_1=5", "task.train_2=5", "task.test=5", *lora,
+                                "strong={model: 'w2s:tiny-strong', layers: '0-2', quantize: 4bit}"])  # fmt: skip
+    made = {step.name: step for step in recipe.build(run)}
+    assert not any("quantize" in step.params for step in steps.values())
+    assert (
+        {name for name, step in made.items() if "quantize" in step.params}
+        == {
+            name
+            for name, step in made.items()
+            if step.inputs.get("model") is not None and step.inputs["model"].work.model == "strong"
+        }
+        >= {"m_pro_dpo", "m_plus_samples", "iter1_weak_ft_answers"}
+    )
+    assert made["m_plus"].given["model"] == "w2s:tiny-strong#layers=0-2&quantize=4bit"
+    assert str(made["m_plus"].params["model"]).endswith("#layers=0-2&quantize=4bit")

@@ -133,9 +133,9 @@ def describe(path: Path) -> tuple[int, dict[str, Any]] | None:
 def _dtype(reader: Any) -> str:
     """The smallest number format that loses nothing worth having.
 
-    A block's weight is a float16 scale times a small whole number, so float16 has its range, and rounds to 2^-12 of a
-    weight: at most 0.03 of a step of Q8_0, whose own error is 0.29 of one. bfloat16, of the same size, rounds to 2^-9:
-    0.25 of a step. Matrices stored as float32 or bfloat16 keep their format.
+    A block's weight is a float16 scale times a small whole number, so float16 has its range, and is off by 2^-11 of a
+    weight at most: 0.06 of a step of Q8_0, which itself is off by up to half a step. bfloat16, of the same size, is off
+    by up to 2^-8, again half a step. Matrices stored as float32 or bfloat16 keep their format.
     """
     kinds = {tensor.tensor_type.name for tensor in reader.tensors if len(tensor.shape) > 1}
     if "F32" in kinds:

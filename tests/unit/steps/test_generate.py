@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -221,3 +222,18 @@ def test_killed_after_any_batch_and_started_again_nothing_differs_and_nothing_is
     result, resumed = run(generate.answer_until_settled, "killed", rest)
     assert resumed == unbroken and result["of"] == len(unbroken)
     assert sorted((r.id, r.sample) for r in killed.ran + rest.ran) == sorted((r.id, r.sample) for r in whole.ran)
+
+
+def test_what_comes_from_a_quantised_model_is_loaded_quantised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def load(engine: str, model: str, **_: object) -> ScriptedEngine:
+        asked.append(model)
+        return ScriptedEngine(sampled)
+
+    monkeypatch.setattr(launch, "engine", load)
+    for params in (PARAMS, PARAMS | {"quantize": "4bit"}):
+        context = SimpleNamespace(params=params, inputs={"model": tmp_path / "m_plus"}, given={}, runtime=Runtime())
+        with generate._engine(context):
+            pass
+    assert asked == [f"{tmp_path}/m_plus", f"{tmp_path}/m_plus#quantize=4bit"]
