@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -122,3 +123,15 @@ def test_engines_share_a_process_only_where_everything_is_equal(loads) -> None:
     engines.load("vllm", "w2s:tiny-strong")
     assert loads[0]["share"] == loads[1]["share"]
     assert len({load["share"] for load in loads}) == 3
+
+
+@pytest.mark.parametrize(
+    ("quantize", "expected"), [(None, ("safetensors", None)), ("4bit", ("bitsandbytes", "bitsandbytes"))]
+)
+def test_a_quantised_model_is_quantised_by_bitsandbytes(monkeypatch, quantize: str | None, expected: tuple) -> None:
+    asked: dict[str, Any] = {}
+    platforms = SimpleNamespace(current_platform=SimpleNamespace(is_cpu=lambda: False))
+    monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(LLM=lambda model, **options: asked.update(options)))
+    monkeypatch.setitem(sys.modules, "vllm.platforms", platforms)
+    vllm._build(vllm._Base("m", None, "bfloat16", False, 1, 0.9, 0, quantize))
+    assert (asked["load_format"], asked.get("quantization")) == expected

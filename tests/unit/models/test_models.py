@@ -73,3 +73,26 @@ def test_offline_uses_the_local_snapshot_or_says_so(tmp_path: Path, monkeypatch)
 
 def test_scripted_references_are_their_own_identity() -> None:
     assert models.resolve("scripted:a:b").identity == "scripted:a:b"
+
+
+@pytest.mark.parametrize("call", [models.identify, models.resolve, models.folder, models.place])
+def test_bad_options_are_told(tmp_path: Path, call) -> None:
+    with pytest.raises(UserError, match=r"did you mean 'layers'(.|\n)*SOURCE#layers=0-9,28"):
+        call(f"{_folder(tmp_path / 'm')}#layer=1")
+
+
+def test_a_path_is_taken_as_it_is_and_a_text_has_options(tmp_path: Path) -> None:
+    odd = _folder(tmp_path / "m#quantize=4bit")
+    assert models.resolve(odd).quantize is None and models.resolve(odd).path_or_id == str(odd)
+    found = models.resolve(f"{_folder(tmp_path / 'm')}#quantize=4bit")
+    assert (found.path_or_id, found.quantize) == (str(tmp_path / "m"), "4bit")
+    assert (
+        found.identity == models.identify(tmp_path / "m") + "#quantize=4bit" == models.identify(odd) + "#quantize=4bit"
+    )
+    assert models.folder(f"{tmp_path / 'm'}#quantize=4bit") == tmp_path / "m"
+
+
+def test_what_is_not_here_has_no_weights() -> None:
+    assert models.place("openai:name") is None and models.identify("openai:name") == "openai:name"
+    with pytest.raises(UserError, match="has no weights here"):
+        models.folder("scripted:a:b")
