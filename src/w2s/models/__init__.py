@@ -58,11 +58,8 @@ def identify(reference: str | Path, offline: bool = False) -> str:
         UserError: as `resolve`, as far as that can be known.
     """
     asked = parse(reference)
-    identity = _identity(asked, _kind(asked.source, reference), offline)
-    if asked.layers is not None and (whole := place(reference)) is not None and (whole / "config.json").is_file():
-        read = json.loads((whole / "config.json").read_text(encoding="utf-8"))
-        cut.config(read, asked.layers, asked.source)  # a layer that is not there is told now, or after hours
-    return str(replace(asked, source=identity))
+    _check_layers(asked, reference)
+    return str(replace(asked, source=_identity(asked, _kind(asked.source, reference), offline)))
 
 
 def resolve(reference: str | Path, offline: bool = False) -> ResolvedModel:
@@ -98,6 +95,7 @@ def folder(reference: str | Path, offline: bool = False) -> Path:
     source, kind = asked.source, _kind(asked.source, reference)
     if kind == "elsewhere":
         raise UserError(f"{source!r} has no weights here", field="model", expected="a model that can be trained")
+    _check_layers(asked, reference)
     identity = _identity(asked, kind, offline)
     if asked.layers is not None:
         layers, key = asked.layers, str(Reference(identity, asked.layers))
@@ -192,6 +190,17 @@ def _identity(asked: Reference, kind: _Kind, offline: bool) -> str:
     whole = _shipped(source) if kind == "shipped" else Path(source)
     files.check({path.name for path in whole.iterdir()}, str(whole))
     return f"sha256:{files.digest(whole)}"
+
+
+def _check_layers(asked: Reference, reference: str | Path) -> None:
+    """Tell of a layer that is not there now, or it is told after hours; where the model is not here it cannot be known.
+
+    Raises:
+        UserError: as `cut.config`.
+    """
+    whole = None if asked.layers is None else place(reference)
+    if asked.layers is not None and whole is not None and (whole / "config.json").is_file():
+        cut.config(json.loads((whole / "config.json").read_text(encoding="utf-8")), asked.layers, asked.source)
 
 
 def _name(kind: str, key: str) -> str:
