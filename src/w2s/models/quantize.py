@@ -42,6 +42,9 @@ def options(quantize: str | None, device: Any) -> dict[str, Any]:
 def check(model: Any, quantize: str | None, place: str) -> None:
     """Refuse a model that should be quantised and is not: one with a format of its own ignores ours with a warning.
 
+    bitsandbytes' own order of weights for CPUs with AVX-512 is left off: it refuses sizes that are no multiple of 64, is
+    taken up in evaluation and not left again in training, and would make texts depend on the kind of CPU.
+
     Raises:
         UserError: it has no linear layer in 4 bits.
     """
@@ -49,7 +52,10 @@ def check(model: Any, quantize: str | None, place: str) -> None:
         return
     from bitsandbytes.nn import Linear4bit
 
-    if not any(isinstance(module, Linear4bit) for module in model.modules()):
+    held = [module for module in model.modules() if isinstance(module, Linear4bit)]
+    for module in held:
+        module.support_avx512bf16_for_cpu = False
+    if not held:
         raise UserError(
             "was not quantised: it comes in a number format of its own, or has no linear layers",
             file=place,
