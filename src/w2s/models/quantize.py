@@ -43,7 +43,7 @@ def check(model: Any, quantize: str | None, place: str) -> None:
     """Refuse a model that should be quantised and is not: one with a format of its own ignores ours with a warning.
 
     bitsandbytes' own order of weights for CPUs with AVX-512 is left off: it refuses sizes that are no multiple of 64, is
-    taken up in evaluation and not left again in training, and would make texts depend on the kind of CPU.
+    not left again when training follows evaluation (its products have no gradient), and texts would depend on the CPU.
 
     Raises:
         UserError: it has no linear layer in 4 bits.
