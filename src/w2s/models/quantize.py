@@ -42,8 +42,8 @@ def options(quantize: str | None, device: Any) -> dict[str, Any]:
 def check(model: Any, quantize: str | None, place: str) -> None:
     """Refuse a model that should be quantised and is not: one with a format of its own ignores ours with a warning.
 
-    bitsandbytes' own order of weights for CPUs with AVX-512 is left off: it refuses sizes that are no multiple of 64, is
-    not left again when training follows evaluation (its products have no gradient), and texts would depend on the CPU.
+    bitsandbytes' own order of weights for CPUs with AVX-512 is left off: it refuses sizes that are no multiples of 64,
+    stays when training follows evaluation (its products have no gradient), and texts would depend on the CPU.
 
     Raises:
         UserError: it has no linear layer in 4 bits.
