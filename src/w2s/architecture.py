@@ -10,11 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2s import adapters, models
+from w2s import models, references
 from w2s.config import Dtype, Lora
+from w2s.errors import UserError
+from w2s.models import cut, gguf, pypi
 
 BYTES: Mapping[Dtype, int] = {"float32": 4, "bfloat16": 2}
 """Bytes a number."""
+
+QUANTIZED_BYTES = (4 + 8 / 64 + 32 / (64 * 256)) / 8
+"""Bytes a number in 4 bits: 8 bits of scale for 64 of them, and 32 bits for 256 scales (QLoRA, double quantisation)."""
 
 _FIELDS = (
     "model_type", "hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads",
@@ -49,10 +54,14 @@ _GATED = ("llama", "mistral", "gemma", "qwen2", "qwen3")
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """`parameters` is None where it is unknown; `config` has the fields of config.json that are known, maybe none."""
+    """`parameters` is None where it is unknown; `config` has the fields of config.json that are known, maybe none.
+
+    `quantize` is the number format of the layers' matrices, or None.
+    """
 
     parameters: int | None
     config: Mapping[str, Any]
+    quantize: str | None = None
 
     @property
     def kv_heads(self) -> int | None:
@@ -67,7 +76,17 @@ class Architecture:
 
     def weight_bytes(self, dtype: Dtype) -> int | None:
         """Bytes of the weights."""
-        return None if self.parameters is None else self.parameters * BYTES[dtype]
+        return self._held(BYTES[dtype])
+
+    def _held(self, each: int) -> int | None:
+        """Bytes of the weights at `each` a number, less where the layers' matrices are quantised."""
+        if self.parameters is None or self.quantize is None:
+            return None if self.parameters is None else each * self.parameters
+        layers, shapes = self.config.get("num_hidden_layers"), _linear(self)
+        if not layers or shapes is None:
+            return None
+        matrices = layers * sum(inputs * outputs for inputs, outputs in shapes.values())
+        return each * (self.parameters - matrices) + round(QUANTIZED_BYTES * matrices)
 
     def cache_bytes(self, tokens: int, dtype: Dtype) -> int | None:
         """Bytes of keys and values: 2 x layers x KV heads x head dimension x bytes x tokens."""
@@ -80,7 +99,8 @@ class Architecture:
         Activations come on top: they depend on lengths, batch and recomputation.
         """
         trained = self.parameters if lora is None else self.adapter_parameters(lora)
-        return None if self.parameters is None or trained is None else 4 * self.parameters + 12 * trained
+        held = self._held(4)
+        return None if held is None or trained is None else held + 12 * trained
 
     def adapter_parameters(self, lora: Lora) -> int | None:
         """Parameters of low-rank adapters: rank x (inputs + outputs) of each target, in each layer."""
@@ -96,42 +116,45 @@ def find(reference: str, parameters: int | None = None) -> Architecture:
     The number of parameters is the one given, else counted from the headers of the safetensors files, else from the
     configuration: that on disk (folder, shipped, or the hub's cache), or the published one (`KNOWN`).
     """
+    asked = references.parse(reference)
     folder = place(reference)
-    config: Mapping[str, Any] = KNOWN.get(_plain(reference), {})
+    config: Mapping[str, Any] = KNOWN.get(_plain(asked.source), {})
     if folder is not None and (folder / "config.json").is_file():
         read = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         config = read.get("text_config") or read
+    elif folder is None and asked.source.casefold().endswith(".gguf") and Path(asked.source).is_file():
+        whole, config = gguf.describe(Path(asked.source)) or (None, {})
+        parameters = parameters if asked.layers else parameters or whole
+    total = config.get("num_hidden_layers")
+    if asked.layers is not None:
+        config = {**config, "num_hidden_layers": len(asked.layers)}
     if parameters is None and folder is not None:
-        parameters = stored(sorted(folder.glob("*.safetensors")))
-    found = Architecture(parameters, config)
-    return found if parameters is not None else Architecture(_count(found), config)
+        parameters = stored(sorted(folder.glob("*.safetensors")), asked.layers, total)
+    found = Architecture(parameters, config, asked.quantize)
+    return found if parameters is not None else Architecture(_count(found), config, asked.quantize)
 
 
 def place(reference: str) -> Path | None:
-    """The folder of a model that is on this machine, or None; an adapter's is that of its base."""
-    base, adapter = adapters.split(reference)
-    if adapter is not None:
-        return place(str(base))
-    if reference.startswith("w2s:"):
-        return models.ASSETS / reference.removeprefix("w2s:")
-    if reference.startswith("scripted:"):
-        return None
-    if Path(reference).is_dir():
-        return Path(reference)
-    import huggingface_hub
-    from huggingface_hub.errors import HFValidationError
-
-    name, _, revision = reference.partition("@")
+    """The folder on this machine of a model, or of the whole model that it is made from; or None."""
     try:
-        cached = huggingface_hub.try_to_load_from_cache(name, "config.json", revision=revision or None)
-    except HFValidationError:
+        return models.place(reference)
+    except UserError:  # a name that is nobody's; with a number of parameters given it can be planned for
         return None
-    return Path(cached).parent if isinstance(cached, str) else None
 
 
-def stored(files: Sequence[Path]) -> int | None:
-    """Numbers in safetensors files, by their headers."""
-    return sum(math.prod(shape) for shape in shapes(files).values()) or None
+def stored(files: Sequence[Path], layers: Sequence[int] | None = None, of: int | None = None) -> int | None:
+    """Numbers in safetensors files, by their headers.
+
+    With `layers` only those of the `of` decoder layers, and what is in none; None where they are not found.
+    """
+    found = shapes(files)
+    if layers is not None:
+        try:
+            before = cut.numbering(found, of or 0, "")
+        except UserError:
+            return None
+        found = {name: shape for name, shape in found.items() if cut.renamed(name, before, layers)}
+    return sum(math.prod(shape) for shape in found.values()) or None
 
 
 def shapes(files: Sequence[Path]) -> dict[str, list[int]]:
@@ -159,6 +182,9 @@ def characters_a_token(reference: str, texts: Sequence[str]) -> float | None:
 
 
 def _plain(reference: str) -> str:
+    if reference.startswith("pypi:"):
+        package = pypi.PACKAGES.get(reference.removeprefix("pypi:").partition("==")[0])
+        return package.architecture if package else reference
     name = reference.partition("@")[0].rpartition("/")[2].casefold().removeprefix("meta-")
     return re.sub(r"(-(hf|chat|instruct|it|base))+$", "", name)
 

@@ -119,7 +119,7 @@ def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run's f
 
 @app.command()
 def sample(
-    model: Annotated[str, typer.Option(help="A shipped model (w2s:tiny-strong), a folder, or a hub id.")],
+    model: Annotated[str, typer.Option(help="w2s:tiny-strong, a folder, a hub id, ... (docs/models.md).")],
     task: Annotated[str, typer.Option(help="arith, gsm8k, math, olympicarena, word_problems or jsonl.")],
     split: Annotated[str, typer.Option(help="A split of the task, or a file of questions.")],
     out: Annotated[str, typer.Option(help="The file to write (.gz: compressed); - is standard output.")],

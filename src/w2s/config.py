@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from w2s import references
 
 Match = Literal["string", "equivalent"]
 Dtype = Literal["float32", "bfloat16"]
@@ -18,6 +20,8 @@ Baseline = Literal[
 ]
 PositiveInt = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Model = Annotated[str, BeforeValidator(lambda value: str(references.of(value)))]
+"""A model reference (see `w2s.references`), or a mapping {model, layers, quantize}; kept as its canonical text."""
 
 
 class _Frozen(BaseModel):
@@ -200,9 +204,9 @@ class Recipe(_Frozen):
     name: str
     seed: int = 0
     task: Task
-    weak: str = "w2s:tiny-weak"
-    """The weak model: a shipped model, a local folder, or a hub id with an optional @revision."""
-    strong: str = "w2s:tiny-strong"
+    weak: Model = "w2s:tiny-weak"
+    """The weak model: shipped, a folder, a hub id with an optional @revision, or another source (docs/models.md)."""
+    strong: Model = "w2s:tiny-strong"
     """The strong base model, likewise."""
     prompt: Prompt = "plain"
     """How the strong model is asked, and trained: "plain" is "Question: ..." and "Answer:", for base models (paper);
@@ -235,6 +239,20 @@ class Recipe(_Frozen):
     def _one_prompt_a_model(self) -> Recipe:
         if self.weak == self.strong and self.weak_prompt not in (None, self.prompt):
             raise ValueError("weak_prompt differs from prompt, and weak and strong are one model")
+        return self
+
+    @model_validator(mode="after")
+    def _quantised_only_with_adapters(self) -> Recipe:
+        trained = {"weak": ("weak_training",), "strong": ("training", "preference")}
+        for role, parts in trained.items():
+            quantize = references.parse(getattr(self, role)).quantize
+            without = [part for part in parts if getattr(self, part).lora is None]
+            if quantize and without:
+                raise ValueError(
+                    f"{role} has quantize={quantize}, and a quantised model is trained through adapters only: "
+                    f"set {' and '.join(f'{part}.lora' for part in without)} (as {without[0]}.lora.rank=8), "
+                    "or leave quantize out"
+                )
         return self
 
     def prompt_of(self, model: str) -> Prompt:

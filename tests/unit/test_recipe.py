@@ -210,3 +210,22 @@ def test_a_plan_does_without_the_models(monkeypatch: pytest.MonkeyPatch) -> None
     assert steps["m_plus_samples"].work.longest_prompt > 0
     with pytest.raises(UserError, match="there is no model"):
         recipe.build(run)
+
+
+def test_what_descends_from_a_quantised_model_is_quantised_and_nothing_else_changes(steps: dict[str, Step]) -> None:
+    lora = ["training.lora.rank=2", "preference.lora.rank=2"]
+    run = presets.load("tiny", ["task.train_1=5", "task.train_2=5", "task.test=5", *lora,
+                                "strong={model: 'w2s:tiny-strong', layers: '0-2', quantize: 4bit}"])  # fmt: skip
+    made = {step.name: step for step in recipe.build(run)}
+    assert not any("quantize" in step.params for step in steps.values())
+    assert (
+        {name for name, step in made.items() if "quantize" in step.params}
+        == {
+            name
+            for name, step in made.items()
+            if step.inputs.get("model") is not None and step.inputs["model"].work.model == "strong"
+        }
+        >= {"m_pro_dpo", "m_plus_samples", "iter1_weak_ft_answers"}
+    )
+    assert made["m_plus"].given["model"] == "w2s:tiny-strong#layers=0-2&quantize=4bit"
+    assert str(made["m_plus"].params["model"]).endswith("#layers=0-2&quantize=4bit")

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from w2s import adapters, models
+from w2s import models
 from w2s.config import Runtime
 from w2s.engines import attention, cascade
 from w2s.engines.base import Completion, Decoding, Request
@@ -25,6 +25,7 @@ from w2s.engines.decoding import Session, decode
 from w2s.engines.plain import PlainSession
 from w2s.engines.tokens import Tokens, end_tokens
 from w2s.errors import UserError
+from w2s.models import adapters, quantize
 
 MAX_ROWS = 1024
 """Rows a batch. A constant: batches, and so the last bits of logits, must not depend on the machine."""
@@ -156,7 +157,7 @@ def load(
         runtime: `device`, `threads` and `offline` are used.
 
     Raises:
-        UserError: the model cannot be loaded, or has no end-of-text token.
+        UserError: the model cannot be loaded or quantised, or has no end-of-text token.
     """
     if dtype not in ("float32", "bfloat16"):
         raise UserError(f"{dtype!r} is not supported", field="dtype", expected="float32 or bfloat16")
@@ -168,22 +169,36 @@ def load(
         torch.set_num_threads(runtime.threads)
     base, adapter = adapters.split(model)
     found = models.resolve(base, runtime.offline)
+    device = "cuda" if cuda and runtime.device != "cpu" else "cpu"
+    held = quantize.options(found.quantize, device)
     logging.disable_progress_bar()  # loading takes a moment, and the bar writes across the caller's output
     options: dict[str, Any] = {"revision": found.revision} if found.revision else {}
     options |= {"trust_remote_code": trust_remote_code, "local_files_only": runtime.offline or found.revision is None}
     try:
         tokenizer = AutoTokenizer.from_pretrained(found.path_or_id, **options)
         network = AutoModelForCausalLM.from_pretrained(
-            found.path_or_id, dtype=getattr(torch, dtype), use_safetensors=True, **options
+            found.path_or_id, dtype=getattr(torch, dtype), use_safetensors=True, **options, **held
         )
+        quantize.check(network, found.quantize, str(model))
         if adapter is not None:
             network = adapters.merge(network, adapter)
+    except UserError:
+        raise
     except Exception as error:  # transformers, tokenizers and safetensors share no base class
         reason = next(iter(str(error).splitlines()), "no reason given")
+        if "trust_remote_code" in str(error):
+            raise UserError(
+                "runs Python code of its own, and that was not asked for",
+                file=str(model),
+                field="trust_remote_code",
+                mend="read that code; if you trust it, set trust_remote_code=true (w2s sample: --trust-remote-code)",
+            ) from error
         raise UserError(
             f"cannot be loaded ({type(error).__name__}: {reason})",
             file=str(model),
             mend="save the model and its tokenizer again with save_pretrained, or fetch it again",
         ) from error
-    network.eval().to("cuda" if cuda and runtime.device != "cpu" else "cpu")
+    network.eval()
+    if found.quantize is None:  # else it was made where it is to be
+        network.to(device)
     return TransformersEngine(network, tokenizer)

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2s import adapters, models, parity, seeds
+from w2s import models, parity, seeds
 from w2s.config import Dtype, Runtime
 from w2s.engines import isolated
 from w2s.engines.base import Completion, Decoding, Engine, Request
 from w2s.engines.canary import Canary
 from w2s.engines.tokens import Tokens, end_tokens
 from w2s.errors import UserError
+from w2s.models import adapters, quantize
 
 BATCH_TOKENS = 2**22
 """Prompt and new tokens a batch, were every row to reach its limit. A batch is what a kill loses and what is written
@@ -156,6 +157,7 @@ class _Base:
     device_memory: float
     lora_rank: int
     """The highest rank an adapter may have; 0 without adapters."""
+    quantize: str | None = None
 
 
 _loaded: dict[_Base, tuple[Any, int]] = {}
@@ -188,6 +190,8 @@ def _build(base: _Base) -> Any:
         options["enable_chunked_prefill"] = False  # a prompt in pieces ends in an error where a row has a seed
     if base.lora_rank:
         options |= {"enable_lora": True, "max_loras": 1, "max_cpu_loras": 8, "max_lora_rank": base.lora_rank}
+    if base.quantize:
+        options["quantization"] = "bitsandbytes"
     try:
         return vllm.LLM(
             base.path_or_id,
@@ -198,7 +202,7 @@ def _build(base: _Base) -> Any:
             tensor_parallel_size=base.tensor_parallel,
             gpu_memory_utilization=base.device_memory,
             max_model_len=-1,  # the model's own, or what fits the memory
-            load_format="safetensors",
+            load_format="bitsandbytes" if base.quantize else "safetensors",
             generation_config="vllm",  # no defaults of the model's own
             enable_prefix_caching=True,
             disable_log_stats=True,
@@ -270,6 +274,7 @@ def load_here(
         runtime.tensor_parallel,
         runtime.device_memory,
         rank,
+        found.quantize,
     )
     context = getattr(config.get_text_config(), "max_position_embeddings", None)
     tokens = Tokens(tokenizer, end_tokens(tokenizer, generation.eos_token_id, str(reference)), context)
@@ -304,6 +309,8 @@ def load(
         )
     reference, _ = adapters.split(model)
     found = models.resolve(reference, runtime.offline)
+    if found.quantize:
+        quantize.need()
 
     def start(place: str, share: str | None = None) -> Engine:
         return isolated.load(

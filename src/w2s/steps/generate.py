@@ -22,6 +22,7 @@ from w2s.flow.step import Context
 from w2s.method import adaptive
 from w2s.method.fate import Rule, Weak
 from w2s.records import Answered, Question, Response
+from w2s.references import Reference
 from w2s.steps import launch, rows
 
 
@@ -191,9 +192,12 @@ def _decoding(context: Context) -> Decoding:
 @contextlib.contextmanager
 def _engine(context: Context) -> Iterator[Engine]:
     params = context.params
+    model = _model(context)
+    if "quantize" in params:
+        model = str(Reference(model, quantize=params["quantize"]))
     engine = launch.engine(
         params["engine"],
-        _model(context),
+        model,
         dtype=params["dtype"],
         trust_remote_code=params["trust_remote_code"],
         runtime=context.runtime,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from w2s import chat, gold, models, tasks
+from w2s import chat, gold, models, references, tasks
 from w2s.config import Lora, Run, Training
 from w2s.costs import Role, Work
 from w2s.errors import BranchEnds, UserError
@@ -56,14 +56,15 @@ class Graph:
 
     def _identity(self, reference: str) -> str:
         try:
-            return models.resolve(reference, offline=self.runtime.offline).identity
+            return models.identify(reference, offline=self.runtime.offline)
         except UserError:
             if not self.planning or reference.startswith("w2s:"):
                 raise
             return f"{_NOT_FOUND}: {reference}"
 
     def _builder(self, reference: str) -> Builder:
-        if self.identity[reference].startswith(_NOT_FOUND):  # a plan, whose estimates the difference hardly matters to
+        away = self.identity[reference].startswith(_NOT_FOUND) or not models.at_hand(reference)
+        if self.planning and away:  # the difference hardly matters to a plan's estimates
             return PLAIN
         return chat.builder(self.recipe.prompt_of(reference), reference, self.runtime.offline)
 
@@ -153,17 +154,19 @@ class Graph:
         """Preference optimisation of `policy`, which is also the reference."""
         config = self.recipe.preference
         self._preflight(policy, config.lora)
+        params, inputs, _ = self._start(policy)
         return self._add(
             Step(
                 name=name,
                 run=train.prefer,
                 params={
+                    **params,
                     "loss": loss,
                     "training": config.model_dump(mode="json", exclude={"losses"}),
                     "seed": derive(self.recipe.seed, name),
                     "dtype": self.recipe.dtype,
                 },
-                inputs={"model": policy, "data": pairs},
+                inputs={**inputs, "data": pairs},
                 output=f"models/{name}",
                 expected_tokens=int(
                     config.epochs
@@ -310,8 +313,8 @@ class Graph:
 
     def precision(self, selection: Step) -> Step:
         """How many of a selection's pseudo-labels are right; for the report only."""
-        inputs = {"selection": selection, "questions": self.questions["train_2"]}
-        return self._grade(f"precision_{selection.name}", evaluate.precision, {}, "train_2", "", **inputs)
+        name, questions = f"precision_{selection.name}", self.questions["train_2"]
+        return self._grade(name, evaluate.precision, {}, "train_2", "", selection=selection, questions=questions)
 
     def evaluate(self, name: str, model: Model, demonstrations: Step | None = None) -> None:
         """Accuracy of `model` on test, and pass@k and maj@k if the recipe asks for them."""
@@ -355,8 +358,10 @@ class Graph:
 
     def _start(self, model: Model) -> tuple[dict[str, Any], dict[str, Step], dict[str, Any]]:
         """Identity, inputs and whereabouts of the model a step starts from."""
-        if isinstance(model, Step):
-            return {}, {"model": model}, {}
+        if isinstance(model, Step):  # what is trained from a quantised model is held like it
+            base = self.recipe.strong if model.work.model == "strong" else self.recipe.weak
+            quantize = references.parse(base).quantize
+            return {"quantize": quantize} if quantize else {}, {"model": model}, {}
         return {"model": self.identity[model]}, {}, {"model": model}
 
     def _preflight(self, model: Model, lora: Lora | None) -> None:

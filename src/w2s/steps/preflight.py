@@ -9,9 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from w2s import adapters, architecture
+from w2s import architecture, models
 from w2s.config import Lora
 from w2s.errors import UserError
+from w2s.models import adapters
 
 _NO_DEFAULTS = ("PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend")
 """Tokenizer classes without special tokens of their own: they have those that their files name."""
@@ -27,7 +28,8 @@ def check(reference: str, lora: Lora | None) -> None:
     folder = architecture.place(reference)
     if folder is None:
         return
-    _, adapter = adapters.split(reference)
+    asked = models.parse(reference)
+    adapter = adapters.split(asked.source)[1] if asked.layers is None else None  # cut, it is merged first
     own = adapter if adapter is not None and (adapter / "tokenizer_config.json").is_file() else folder
     if not _has_eos(own, folder):
         raise UserError(

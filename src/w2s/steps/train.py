@@ -14,6 +14,7 @@ from w2s import models
 from w2s.config import Preference, Training
 from w2s.errors import BranchEnds, enough_memory
 from w2s.flow.step import Context
+from w2s.models import adapters
 from w2s.steps import launch
 from w2s.steps.rows import read_examples, read_preferences
 
@@ -23,6 +24,12 @@ MEND = (
     "runtime.train_workers=N runtime.sharding=fsdp); what is finished stays, and the same command goes on"
 )
 """What helps where memory is too small for a training."""
+
+UNCOMPARED = (
+    "the base was held in 4 bits while adapters were trained and is saved as it was before: what was saved has other "
+    "log-probabilities than what was trained, and nothing says how far off is too far"
+)
+"""Why the saved model of a quantised base is not compared with the trained one (`training.gate`)."""
 
 
 def fine_tune(context: Context) -> dict[str, Any]:
@@ -48,7 +55,7 @@ def _train(function: Callable[..., Any], context: Context, examples: Any, config
     """Show the first example, then train on all of them."""
     from w2s.training import preview
 
-    params, start = context.params, _start(context)
+    params, start, quantize = context.params, _start(context), _quantize(context)
     first = preview.first_example(start, examples, config.max_length, offline=context.runtime.offline)
     context.show(preview.block(first))
     with enough_memory(MEND):
@@ -61,13 +68,24 @@ def _train(function: Callable[..., Any], context: Context, examples: Any, config
             config,
             seed=params["seed"],
             dtype=params["dtype"],
+            quantize=quantize,
             runtime=context.runtime,
             **more,
         )
-    return asdict(result) | {"first_example": first}
+    unchecked = {} if quantize is None else {"not_compared": UNCOMPARED}
+    return asdict(result) | {"first_example": first} | unchecked
 
 
 def _start(context: Context) -> Path:
     if "model" in context.inputs:
         return context.inputs["model"]
+    asked = models.parse(context.given["model"])
+    if asked.layers is None and adapters.is_adapter(Path(asked.source)):
+        return Path(asked.source)  # to be trained on, not merged
     return models.folder(context.given["model"], offline=context.runtime.offline)
+
+
+def _quantize(context: Context) -> str | None:
+    if "model" in context.inputs:
+        return context.params.get("quantize")
+    return models.parse(context.given["model"]).quantize

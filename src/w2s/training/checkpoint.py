@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    CONFIG_MAPPING,
+    AttentionInterface,
+    AttentionMaskInterface,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+)
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 from transformers.utils import is_flash_attn_2_available
 
-from w2s import adapters, models
 from w2s import config as configs
+from w2s import models
 from w2s.errors import UserError
+from w2s.models import adapters
+from w2s.models import quantize as quantized
 
 _FLOAT32_ATTENTION, _FLASH_ATTENTION = "sdpa_float32", "flash_attention_2"
 
@@ -56,7 +66,7 @@ def find(folder: Path, out: Path | None = None, *, offline: bool = False) -> Sta
     """What a model folder, or an adapter's, holds.
 
     Raises:
-        UserError: `folder` is neither, its base is not to be had, or `out` is the same folder.
+        UserError: `folder` is neither, its base is not to be had, it runs code of its own, or `out` is the same folder.
     """
     if out is not None and out.resolve() == folder.resolve():
         raise UserError("training would overwrite the model it starts from", file=out, mend="write to another folder")
@@ -66,6 +76,7 @@ def find(folder: Path, out: Path | None = None, *, offline: bool = False) -> Sta
         raise UserError(
             "not a model folder", file=start.base, expected="a folder with config.json, weights and a tokenizer"
         )
+    _refuse_own_code(start.base)
     return start
 
 
@@ -78,26 +89,69 @@ def load_tokenizer(start: Start) -> Any:
     return tokenizer
 
 
+def _refuse_own_code(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if config.get("auto_map") and config.get("model_type") not in CONFIG_MAPPING:
+        raise UserError(
+            f"is a model of the kind {config.get('model_type')!r}, which runs Python code of its own",
+            file=folder,
+            expected="a model that transformers knows: training runs no other code",
+            mend="use a newer transformers if it knows this kind, or another model",
+        )
+
+
+def check_quantised(quantize: str | None, lora: configs.Lora | None, sharded: bool) -> None:
+    """Refuse to train a quantised base where that cannot be done.
+
+    Raises:
+        UserError: every parameter is to be trained, or the model is to be held in parts.
+    """
+    if quantize and lora is None:
+        raise UserError(
+            f"the base is quantised ({quantize}), and quantised weights cannot be trained",
+            field="training.lora",
+            expected="adapters beside it",
+            mend="set training.lora.rank=8 (for Stage II preference.lora), or leave quantize out",
+        )
+    if quantize and sharded:
+        raise UserError(
+            f"the base is quantised ({quantize}), and FSDP cannot hold it in parts",
+            field="runtime.sharding",
+            mend="use runtime.sharding=none: each process holds the base in 4 bits",
+        )
+
+
 def longest(folder: Path, max_length: int) -> int:
     """Most tokens an example may have: `max_length`, or the model's context where that is shorter."""
     config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
     return min(max_length, getattr(config, "max_position_embeddings", None) or max_length)
 
 
-def load_model(folder: Path, tokenizer: Any, *, attention: str | None = None) -> Any:
+def load_model(
+    folder: Path,
+    tokenizer: Any,
+    *,
+    attention: str | None = None,
+    quantize: str | None = None,
+    device: torch.device | None = None,
+) -> Any:
     """The folder's model with float32 weights, whatever they are stored in, and the tokenizer's padding.
 
-    `attention` replaces torch's own (`sdpa`) by another implementation, where the model knows it.
+    `attention` replaces torch's own (`sdpa`) by another implementation, where the model knows it. With `quantize` the
+    linear layers' weights are quantised on `device` and cannot be trained.
 
     Raises:
-        UserError: the folder lacks some of the model's weights (transformers would draw them at random).
+        UserError: the folder lacks some of the model's weights (transformers would draw them at random), or the model
+            cannot be quantised.
     """
     model, info = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=torch.float32,
         local_files_only=True,
         output_loading_info=True,
+        **quantized.options(quantize, device),
     )
+    quantized.check(model, quantize, str(folder))
     if info["missing_keys"]:
         raise UserError(
             f"weights are missing: {', '.join(sorted(info['missing_keys'])[:3])}, ...",
@@ -155,6 +209,16 @@ def with_adapter(model: Any, start: Start, lora: configs.Lora, *, empty: bool = 
     model = get_peft_model(model, adapter_config(model, lora))
     model.peft_config["default"].base_model_name_or_path = str(start.base.resolve())
     return model
+
+
+def on_unquantised(model: Any, base: Path, tokenizer: Any) -> Any:
+    """The model of `base` in float32, on the CPU, with the trained adapters of `model` added to its weights.
+
+    Adding them to the quantised weights would round what was learnt to 4 bits.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        return adapters.merge(load_model(base, tokenizer), Path(folder))
 
 
 def empty_model(folder: Path, tokenizer: Any, *, attention: str | None = None) -> Any:

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 import torch
 
-from w2s import adapters, parity, seeds
 from w2s import config as configs
+from w2s import parity, seeds
+from w2s.models import adapters
 from w2s.training import checkpoint, gate, losses, parallel
 from w2s.training.checkpoint import Start
 from w2s.training.data import Encoded
@@ -34,11 +35,12 @@ class Held:
         team: the processes that share the work.
         seed: of data order, adapters and dropout.
         dtype: number format of matrix products; weights are float32.
+        quantize: "4bit", or None; see `sft.train`.
         runtime: passes a step, memory and sharding; nothing in it changes more than the last bits.
         dropout: whether the model's dropout is on in training.
 
     Raises:
-        UserError: LoRA targets that match nothing, missing weights.
+        UserError: LoRA targets that match nothing, missing weights, a quantised base that cannot be trained so.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Held:
         *,
         seed: int,
         dtype: configs.Dtype,
+        quantize: str | None = None,
         runtime: configs.Runtime,
         dropout: bool = True,
     ) -> None:
@@ -61,6 +64,8 @@ class Held:
         self._dropout = dropout
         self._sharded = team.size > 1 and runtime.sharding == "fsdp"
         self._sharding = runtime.sharding
+        self._quantize = quantize
+        checkpoint.check_quantised(quantize, config.lora, self._sharded)
         self._model = self._load(start, config.lora)
         self._packed = getattr(self._model.config, "_attn_implementation", "").startswith("flash_attention")
         if runtime.gradient_checkpointing:
@@ -76,8 +81,11 @@ class Held:
         torch.manual_seed(self._seed)
         attention = checkpoint.best_attention(self._team.device, self._bfloat16)
         empty = self._sharded and self._team.rank > 0
-        load = checkpoint.empty_model if empty else checkpoint.load_model
-        model = load(start.base, self._tokenizer, attention=attention)
+        if empty:
+            model = checkpoint.empty_model(start.base, self._tokenizer, attention=attention)
+        else:
+            held = {"quantize": self._quantize, "device": self._team.device}
+            model = checkpoint.load_model(start.base, self._tokenizer, attention=attention, **held)
         if lora is not None:
             with torch.device("meta") if empty else nullcontext():
                 model = checkpoint.with_adapter(model, start, lora, empty=empty)
@@ -132,7 +140,8 @@ class Held:
         """The first process writes the model folder; all return when it is there. The trainer cannot be used after it.
 
         What adapters were trained for is checked: the folder as it is read again has the trained model's
-        log-probabilities, and `w2s.parity` keeps some of its greedy texts there.
+        log-probabilities, and `w2s.parity` keeps some of its greedy texts there. Not so over a quantised base: adapters
+        go to the base as it was, and without the rounding to 4 bits the log-probabilities are others.
 
         Args:
             out: the folder.
@@ -143,8 +152,8 @@ class Held:
             UserError: the folder does not hold the model that was trained.
         """
         lora = self._config.lora
-        if lora is None:
-            self._write(out, "merged")
+        if lora is None or self._quantize:
+            self._write(out, "merged" if lora is None else lora.save)
             return
         self._compute_exactly()
         some = gate.some(prompts, texts)
@@ -166,6 +175,8 @@ class Held:
             if weights is not None:
                 model = self._load(self._start, self._config.lora)
                 model.load_state_dict(weights)
+            if self._quantize and form == "merged":
+                model = checkpoint.on_unquantised(model, self._start.base, self._tokenizer)
             checkpoint.save(model, self._tokenizer, out, form)
         self._team.wait()
 

@@ -34,6 +34,7 @@ def train(
     *,
     seed: int,
     dtype: configs.Dtype,
+    quantize: str | None = None,
     runtime: configs.Runtime | None = None,
     on_progress: OnProgress | None = None,
     reference_cache: Path | None = None,
@@ -61,10 +62,13 @@ def train(
         tokenizer = checkpoint.load_tokenizer(start)
         ordered = sorted(pairs, key=lambda pair: (pair.id, pair.prompt, pair.chosen, pair.rejected))
         chosen, rejected = data.encode_pairs(tokenizer, ordered, checkpoint.longest(start.base, config.max_length))
-        trainer = Trainer(start, tokenizer, config, team, seed=seed, dtype=dtype, runtime=runtime, dropout=False)
+        trainer = Trainer(
+            start, tokenizer, config, team, seed=seed, dtype=dtype, quantize=quantize, runtime=runtime, dropout=False
+        )
         if loss == "dpo":
-            identity = models.resolve(policy, runtime.offline).identity
-            before = _reference(trainer, identity, [*chosen, *rejected], dtype, team, reference_cache)
+            identity = models.identify(policy, runtime.offline)
+            held = f"{dtype} {quantize}" if quantize else dtype
+            before = _reference(trainer, identity, [*chosen, *rejected], held, team, reference_cache)
             reference = torch.tensor(before, device=team.device).view(2, -1)
             objective: losses.Loss = partial(
                 losses.dpo, reference=reference, beta=config.beta, nll_weight=config.nll_weight
@@ -82,7 +86,7 @@ def train(
 
 
 def _reference(
-    trainer: Trainer, identity: str, texts: Sequence[Encoded], dtype: configs.Dtype, team: Team, cache: Path | None
+    trainer: Trainer, identity: str, texts: Sequence[Encoded], dtype: str, team: Team, cache: Path | None
 ) -> list[float]:
     """The log-probabilities of the model that training starts from, out of the cache if they are there."""
     if cache is None:

@@ -20,6 +20,7 @@ def train(
     *,
     seed: int,
     dtype: configs.Dtype,
+    quantize: str | None = None,
     runtime: configs.Runtime | None = None,
     on_progress: OnProgress | None = None,
 ) -> TrainResult:
@@ -39,12 +40,15 @@ def train(
         config: learning rate, epochs, batch size and so on.
         seed: of data order, adapters and dropout.
         dtype: number format of matrix products.
+        quantize: "4bit": the base's matrices are held so while adapters are trained, which are added to the base as it
+            was (QLoRA, Dettmers et al. 2023); None: everything is float32.
         runtime: device, passes a step and memory; nothing in it changes more than the last bits.
         on_progress: called with (steps done, steps in all).
 
     Raises:
         UserError: unusable examples, tokenizer, LoRA targets or folder; a loss that is not finite; an adapter in `base`
-            that is not one of `config.lora`; a saved model that is not the trained one (see `gate`).
+            that is not one of `config.lora`; a saved model that is not the trained one (see `gate`); `quantize` without
+            LoRA, with FSDP or without bitsandbytes.
     """
     runtime = runtime or configs.Runtime()
     with parallel.join(runtime.device) as team:
@@ -52,7 +56,7 @@ def train(
         tokenizer = checkpoint.load_tokenizer(start)
         ordered = sorted(examples, key=lambda example: (example.id, example.prompt, example.completion))
         rows = data.encode(tokenizer, ordered, checkpoint.longest(start.base, config.max_length))
-        trainer = Trainer(start, tokenizer, config, team, seed=seed, dtype=dtype, runtime=runtime)
+        trainer = Trainer(start, tokenizer, config, team, seed=seed, dtype=dtype, quantize=quantize, runtime=runtime)
         result = trainer.train([(row,) for row in rows], losses.sft, on_progress)
         trainer.save(out, [example.prompt for example in ordered], rows)
         return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -159,3 +160,15 @@ def test_the_mark_of_the_end_of_a_turn_ends_a_text(monkeypatch) -> None:
     (done,) = engine.run([Request("a", 0, "w")], Decoding(10, stop=("<end_of_turn>",)))
     assert given[0]["stop_token_ids"] == [0, 9]
     assert (done.text, done.finish) == ("seven", "stop")
+
+
+@pytest.mark.parametrize(
+    ("quantize", "expected"), [(None, ("safetensors", None)), ("4bit", ("bitsandbytes", "bitsandbytes"))]
+)
+def test_a_quantised_model_is_quantised_by_bitsandbytes(monkeypatch, quantize: str | None, expected: tuple) -> None:
+    asked: dict[str, Any] = {}
+    platforms = SimpleNamespace(current_platform=SimpleNamespace(is_cpu=lambda: False))
+    monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(LLM=lambda model, **options: asked.update(options)))
+    monkeypatch.setitem(sys.modules, "vllm.platforms", platforms)
+    vllm._build(vllm._Base("m", None, "bfloat16", False, 1, 0.9, 0, quantize))
+    assert (asked["load_format"], asked.get("quantization")) == expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -280,3 +281,18 @@ def test_a_chat_model_is_asked_in_turns_and_learns_what_it_is_asked(run: Run, tm
     _, pairs = stage2(tmp_path, "several.jsonl", CHAT)
     assert pairs and all(row["prompt"] == f"<user>{row['id']}?<end>\n<assistant>" for row in pairs)
     assert all(row[side].endswith("<end>") for row in pairs for side in ("chosen", "rejected"))
+
+
+def test_what_comes_from_a_quantised_model_is_loaded_quantised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def load(engine: str, model: str, **_: object) -> ScriptedEngine:
+        asked.append(model)
+        return ScriptedEngine(sampled)
+
+    monkeypatch.setattr(launch, "engine", load)
+    for params in (PARAMS, PARAMS | {"quantize": "4bit"}):
+        context = SimpleNamespace(params=params, inputs={"model": tmp_path / "m_plus"}, given={}, runtime=Runtime())
+        with generate._engine(context):
+            pass
+    assert asked == [f"{tmp_path}/m_plus", f"{tmp_path}/m_plus#quantize=4bit"]

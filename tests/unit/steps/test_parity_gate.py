@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from w2s import adapters, jsonl, models, parity, prompting
+from w2s import jsonl, models, parity, prompting
 from w2s.config import Lora, Runtime, Training
 from w2s.engines.base import Decoding, Request
 from w2s.engines.scripted import ScriptedEngine
 from w2s.errors import UserError
 from w2s.flow.step import Context
+from w2s.models import adapters
 from w2s.records import Example
 from w2s.steps import generate, launch
 

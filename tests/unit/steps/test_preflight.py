@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from w2s import adapters, models, presets, recipe
+from w2s import models, presets, recipe
 from w2s.config import Lora
 from w2s.errors import UserError
+from w2s.models import adapters
 from w2s.steps import preflight
 
 SMALL = ("task.train_1=5", "task.train_2=5", "task.test=5")

@@ -11,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from w2s import adapters, models, parity
+from w2s import models, parity
 from w2s.config import Lora, Preference, Training
 from w2s.errors import UserError
+from w2s.models import adapters
 from w2s.records import Example
 from w2s.records import Preference as Pair
 from w2s.training import preference, sft

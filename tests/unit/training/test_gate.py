@@ -10,10 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from w2s import adapters, engines, parity
+from w2s import engines, parity
 from w2s.config import Lora, Runtime, Training
 from w2s.engines import canary
 from w2s.errors import UserError
+from w2s.models import adapters
 from w2s.records import Example
 from w2s.training import checkpoint, gate, sft
 from w2s.training.data import Encoded

@@ -97,7 +97,8 @@ def test_of_a_hub_model_only_the_file_is_fetched_at_one_commit(tmp_path: Path, m
         return str(tmp_path / file)
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    monkeypatch.setattr(models, "resolve", lambda *_: models.ResolvedModel("owner/name", "abc", "hub:owner/name@abc"))
+    monkeypatch.setattr(models.hub, "find", lambda *_: "abc")
+    assert models.pinned("owner/name#layers=0-2") == "owner/name@abc#layers=0-2"
     pinned = models.pinned("owner/name")
     assert pinned == "owner/name@abc"
     assert models.file(pinned, "config.json") == tmp_path / "config.json"
@@ -106,3 +107,26 @@ def test_of_a_hub_model_only_the_file_is_fetched_at_one_commit(tmp_path: Path, m
     with pytest.raises(UserError, match="the hub could not give unreachable of owner/name"):
         models.file(pinned, "unreachable")
     assert asked[0] == ("owner/name", "config.json", "abc", False) and asked[2][3] is True
+
+
+@pytest.mark.parametrize("call", [models.identify, models.resolve, models.folder, models.place])
+def test_bad_options_are_told(tmp_path: Path, call) -> None:
+    with pytest.raises(UserError, match=r"did you mean 'layers'(.|\n)*SOURCE#layers=0-9,28"):
+        call(f"{_folder(tmp_path / 'm')}#layer=1")
+
+
+def test_a_path_is_taken_as_it_is_and_a_text_has_options(tmp_path: Path) -> None:
+    odd = _folder(tmp_path / "m#quantize=4bit")
+    assert models.resolve(odd).quantize is None and models.resolve(odd).path_or_id == str(odd)
+    found = models.resolve(f"{_folder(tmp_path / 'm')}#quantize=4bit")
+    assert (found.path_or_id, found.quantize) == (str(tmp_path / "m"), "4bit")
+    assert (
+        found.identity == models.identify(tmp_path / "m") + "#quantize=4bit" == models.identify(odd) + "#quantize=4bit"
+    )
+    assert models.folder(f"{tmp_path / 'm'}#quantize=4bit") == tmp_path / "m"
+
+
+def test_what_is_not_here_has_no_weights() -> None:
+    assert models.place("openai:name") is None and models.identify("openai:name") == "openai:name"
+    with pytest.raises(UserError, match="has no weights here"):
+        models.folder("scripted:a:b")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from w2s.config import Lora
 from w2s.errors import UserError
+from w2s.models import files
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -20,7 +22,7 @@ def split(model: str | Path) -> tuple[str | Path, Path | None]:
         UserError: the adapter's weights are missing or pickled, or it does not say what its base is.
     """
     folder = Path(model)
-    if not (folder / CONFIG).is_file():
+    if not is_adapter(folder):
         return model, None
     if not (folder / WEIGHTS).is_file():
         raise UserError(
@@ -30,7 +32,23 @@ def split(model: str | Path) -> tuple[str | Path, Path | None]:
     base, revision = config.get("base_model_name_or_path"), config.get("revision")
     if not isinstance(base, str) or not base:
         raise UserError("does not say which model the adapter belongs to", file=folder / CONFIG, field="base_model")
+    if is_adapter(Path(base)):
+        raise UserError(
+            "is an adapter on an adapter", file=folder, mend=f"merge {base} into its own base, and train on that"
+        )
     return (f"{base}@{revision}" if revision and not Path(base).is_dir() else base), folder
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether the folder holds an adapter."""
+    return (folder / CONFIG).is_file()
+
+
+def digest(folder: Path) -> str:
+    """sha256 of what the adapter does; where its base lies is no part of it."""
+    settings = {name: value for name, value in read(folder).items() if name != "base_model_name_or_path"}
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(f"{text}\0{files.sha256(folder / WEIGHTS)}".encode()).hexdigest()
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -75,6 +93,32 @@ def refuse_other(found: tuple[Any, Any, Any], asked: tuple[Any, Any, Any], file:
             expected="the rank, alpha and targets of the adapter that training starts from",
             mend="give both trainings the same ones, or merge the earlier adapter: training.lora.save=merged",
         )
+
+
+def save_merged(base: Path, folder: Path, out: Path) -> None:
+    """Write the model of `base` with the adapter of `folder` added to its weights, in float32, into `out`.
+
+    In the base's own format, often bfloat16, small differences would be rounded away.
+
+    Raises:
+        UserError: the two do not go together.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        network = AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.float32, use_safetensors=True, local_files_only=True
+        )
+        merge(network, folder).save_pretrained(out)
+        AutoTokenizer.from_pretrained(base, local_files_only=True).save_pretrained(out)
+    except Exception as error:  # transformers and PEFT share no base class
+        reason = next(iter(str(error).splitlines()), "no reason given")
+        raise UserError(
+            f"the adapter does not go with its base {base} ({type(error).__name__}: {reason})",
+            file=folder,
+            mend="check base_model_name_or_path in its configuration, or save it again with PEFT",
+        ) from error
 
 
 def merge(network: Any, folder: Path) -> Any:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from w2s import adapters
 from w2s.errors import UserError
+from w2s.models import adapters
 
 
 def _adapter(folder: Path, config: object, weights: str = adapters.WEIGHTS) -> Path:
@@ -25,8 +25,22 @@ def test_anything_else_is_a_model(tmp_path: Path) -> None:
 def test_an_adapter_names_its_base(tmp_path: Path) -> None:
     folder = _adapter(tmp_path, {"base_model_name_or_path": "owner/name", "revision": "abc"})
     assert adapters.split(str(folder)) == ("owner/name@abc", folder)
-    folder = _adapter(tmp_path, {"base_model_name_or_path": str(tmp_path), "revision": "abc"})
-    assert adapters.split(folder) == (str(tmp_path), folder)
+    (tmp_path / "base").mkdir()
+    folder = _adapter(tmp_path, {"base_model_name_or_path": str(tmp_path / "base"), "revision": "abc"})
+    assert adapters.split(folder) == (str(tmp_path / "base"), folder)
+
+
+def test_an_adapter_on_an_adapter_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"adapter on an adapter(.|\n)*merge"):
+        adapters.split(_adapter(tmp_path, {"base_model_name_or_path": str(tmp_path)}))
+
+
+def test_where_the_base_lies_is_no_part_of_what_an_adapter_does(tmp_path: Path) -> None:
+    digests = []
+    for name, base, rank in (("a", "x/y", 8), ("b", "/other/place", 8), ("c", "x/y", 16)):
+        (tmp_path / name).mkdir()
+        digests.append(adapters.digest(_adapter(tmp_path / name, {"base_model_name_or_path": base, "r": rank})))
+    assert digests[0] == digests[1] != digests[2]
 
 
 @pytest.mark.parametrize("config", ["{", "[]", {}, {"base_model_name_or_path": ""}, {"base_model_name_or_path": 3}])
