@@ -12,7 +12,7 @@ import pytest
 import tiny_models
 from transformers import AutoTokenizer
 
-from w2s import config, prompting
+from w2s import config
 from w2s.engines import transformers as engine
 from w2s.engines.base import Completion, Decoding, Request
 from w2s.engines.tokens import Tokens, end_tokens
@@ -32,19 +32,8 @@ QUICK = config.Training(
 CPU = config.Runtime(device="cpu", progress=False)
 
 
-def texts(tokenizer: Any, question: str, response: str) -> tuple[str, str]:
-    """A question as a prompt and a response as its completion: by the chat template where there is one."""
-    if tokenizer.chat_template is None:
-        return prompting.prompt(question), prompting.completion(response)
-    asked = [{"role": "user", "content": question}]
-    prompt = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
-    whole = tokenizer.apply_chat_template([*asked, {"role": "assistant", "content": response}], tokenize=False)
-    assert whole.startswith(prompt)
-    return prompt, whole.removeprefix(prompt).partition(tokenizer.eos_token)[0]
-
-
 def pick(base: Path, response: str = RESPONSE) -> Example:
-    return Example("q", *texts(AutoTokenizer.from_pretrained(base), QUESTION, response))
+    return Example("q", *tiny_models.texts(AutoTokenizer.from_pretrained(base), QUESTION, response))
 
 
 def prefer(base: Path) -> Preference:
@@ -122,7 +111,7 @@ def test_training_sees_the_prompt_that_generation_sees(base: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokens = Tokens(tokenizer, end_tokens(tokenizer, None, "x"), None)
     for question in (QUESTION, "7", "  Zwei\n\nund é: 数 ", "<s>[INST] <bos> What?", "x" * 40):
-        prompt, completion = texts(tokenizer, question, RESPONSE)
+        prompt, completion = tiny_models.texts(tokenizer, question, RESPONSE)
         (row,) = data.encode(tokenizer, [Example("q", prompt, completion)], 512)
         assert tokens.prompts([prompt])[prompt] == list(row.prompt)
 
@@ -203,7 +192,7 @@ def test_a_saved_folder_keeps_tokenizer_template_and_architecture(base: Path, le
     assert type(after) is type(before)
     for name in ("bos_token", "eos_token", "unk_token"):
         assert getattr(after, name) == getattr(before, name)
-    for text in (*texts(before, QUESTION, RESPONSE), " a  é\n\n", "<s> <bos> [INST]"):
+    for text in (*tiny_models.texts(before, QUESTION, RESPONSE), " a  é\n\n", "<s> <bos> [INST]"):
         assert after(text).input_ids == before(text).input_ids
     kept = [json.loads((folder / "config.json").read_text()) for folder in (base, learned)]
     for settings in kept:

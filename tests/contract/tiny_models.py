@@ -18,12 +18,15 @@ from tokenizers import Tokenizer, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import AutoModelForCausalLM, GenerationConfig
 
+from w2s import prompting
+
 Kind = Literal["llama", "gemma", "mistral", "qwen2"]
 
 BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 TEXTS = (
     "Question: What is the sum of two and two, and how many apples does Mary have?\nAnswer: The answer is: 4\n#### 4",
     "A question has numbers like 0 1 2 3 4 5 6 7 8 9 and an answer that is one of them.",
+    "It is #### 4 and not #### 7.",
     "You are a helpful assistant. user model system assistant [INST] [/INST]",
 )
 MERGES = 120
@@ -157,6 +160,20 @@ def make(kind: Kind, folder: Path, chat: bool, *, seed: int = 0, **sizes: Any) -
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def texts(tokenizer: Any, question: str, response: str) -> tuple[str, str]:
+    """A question as a prompt and a response as its completion: by the chat template where there is one.
+
+    The completion has no EOS: training puts it there.
+    """
+    if tokenizer.chat_template is None:
+        return prompting.prompt(question), prompting.completion(response)
+    asked = [{"role": "user", "content": question}]
+    prompt = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    whole = tokenizer.apply_chat_template([*asked, {"role": "assistant", "content": response}], tokenize=False)
+    assert whole.startswith(prompt)
+    return prompt, whole.removeprefix(prompt).partition(tokenizer.eos_token)[0]
 
 
 def make_tokenizer(kind: Kind, chat: bool) -> Any:
