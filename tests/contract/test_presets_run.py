@@ -96,7 +96,8 @@ def speaker(tmp_path_factory: pytest.TempPathFactory) -> Speaker:
     def speak(name: str, style: str, seed: int) -> str:
         if name.startswith("w2s:"):
             return name
-        kind = next(kind for word, kind in KINDS.items() if word in name.lower())
+        kind = next((kind for word, kind in KINDS.items() if word in name.lower()), None)
+        assert kind is not None, f"KINDS does not say which architecture {name} has"
         chat = bool(re.search(r"instruct|chat|-it$", name.lower()))
         return made(kind, chat, "gsm8k" if style == "gsm8k" else "math", seed)
 
