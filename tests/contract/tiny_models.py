@@ -18,7 +18,7 @@ from tokenizers import Tokenizer, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from w2s import prompting
+from w2s import chat, prompting
 
 Kind = Literal["llama", "gemma", "mistral", "qwen2"]
 
@@ -167,13 +167,10 @@ def texts(tokenizer: Any, question: str, response: str) -> tuple[str, str]:
 
     The completion has no EOS: training puts it there.
     """
-    if tokenizer.chat_template is None:
-        return prompting.prompt(question), prompting.completion(response)
-    asked = [{"role": "user", "content": question}]
-    prompt = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
-    whole = tokenizer.apply_chat_template([*asked, {"role": "assistant", "content": response}], tokenize=False)
-    assert whole.startswith(prompt)
-    return prompt, whole.removeprefix(prompt).partition(tokenizer.eos_token)[0]
+    builder: prompting.Builder = prompting.PLAIN
+    if tokenizer.chat_template is not None:
+        builder = chat.Chat(tokenizer.chat_template, tokenizer.special_tokens_map)
+    return builder.prompt(question), builder.completion(response)
 
 
 def make_tokenizer(kind: Kind, chat: bool) -> Any:

@@ -52,10 +52,16 @@ def prefer(context: Context) -> dict[str, Any]:
 
 
 def _train(function: Callable[..., Any], context: Context, examples: Any, config: Training, **more: Any) -> Any:
-    """Show the first example, then train on all of them."""
+    """Show the first example, then train on all of them that do not spell special tokens: `spelled` counts the others.
+
+    Models say such things, and one in thousands would stop a run.
+    """
     from w2s.training import preview
 
     params, start, quantize = context.params, _start(context), _quantize(context)
+    given, examples = len(examples), preview.teachable(start, examples, offline=context.runtime.offline)
+    if given and not examples:
+        raise BranchEnds("every example spells the model's special tokens")
     first = preview.first_example(start, examples, config.max_length, offline=context.runtime.offline)
     context.show(preview.block(first))
     with enough_memory(MEND):
@@ -72,8 +78,10 @@ def _train(function: Callable[..., Any], context: Context, examples: Any, config
             runtime=context.runtime,
             **more,
         )
-    unchecked = {} if quantize is None else {"not_compared": UNCOMPARED}
-    return asdict(result) | {"first_example": first} | unchecked
+    record = asdict(result) | {"first_example": first}
+    if given > len(examples):
+        record["spelled"] = given - len(examples)
+    return record if quantize is None else record | {"not_compared": UNCOMPARED}
 
 
 def _start(context: Context) -> Path:

@@ -74,8 +74,23 @@ def encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list
             else _without_last(tokenizer(example.completion, add_special_tokens=False)["input_ids"], eos)
         )
         rows.append(Encoded(example.id, tuple(start), (*rest, eos)))
-    check(rows, eos, max_length, tokenizer.bos_token_id)
+    check(rows, eos, max_length, _added_bos(tokenizer))
     return rows
+
+
+def spells_marks(tokenizer: Any, prompt: str, *completions: str) -> bool:
+    """Whether a text of an example spells a token that `check` refuses there: EOS, or a BOS inside.
+
+    Models say such things, and as tokens they would be the real ones: an end in the middle.
+    """
+    marks = [mark for mark in (tokenizer.eos_token, tokenizer.bos_token) if mark]
+    if not any(mark in text for text in (prompt, *completions) for mark in marks):  # most of them, and fast
+        return False
+    eos, bos = tokenizer.eos_token_id, _added_bos(tokenizer)
+    if bos is not None and bos != eos and bos in _one_bos(tokenizer(prompt)["input_ids"], bos)[1:]:
+        return True
+    found = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in completions]
+    return any(eos in _without_last(tokens, eos) or (bos is not None and bos in tokens) for tokens in found)
 
 
 def encode_pairs(tokenizer: Any, pairs: Sequence[Preference], max_length: int) -> tuple[list[Encoded], list[Encoded]]:
@@ -189,6 +204,12 @@ def batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> l
     order = random.Random(seeds.derive(seed, "order", epoch)).sample(range(len(lengths)), len(lengths))
     starts = range(0, len(order), batch_size)
     return [sorted(order[start : start + batch_size], key=lengths.__getitem__) for start in starts]
+
+
+def _added_bos(tokenizer: Any) -> int | None:
+    """The BOS that the tokenizer puts before every text, or None: SmolLM2's is a mark of its chats' turns instead."""
+    bos: int | None = tokenizer.bos_token_id
+    return bos if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else None
 
 
 def _without_last(tokens: list[int], eos: int) -> list[int]:

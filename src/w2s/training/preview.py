@@ -5,16 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from w2s.records import Example, Preference
 from w2s.training import checkpoint, data
 from w2s.training.data import IGNORE, Encoded
 
+Row = TypeVar("Row", Example, Preference)
+
 _TAIL = 200
 """Characters of the prompt that are shown: its end, where the completion begins."""
 _MOST = 1000
 """Characters of a completion that are shown, its end always among them."""
+
+
+def teachable(model: Path, examples: Sequence[Row], *, offline: bool = False) -> list[Row]:
+    """The examples without those that spell the model's own EOS or BOS (`data.spells_marks`), in their order.
+
+    Args:
+        model: the folder that training starts from.
+        examples: all of them.
+        offline: never ask a hub.
+
+    Raises:
+        UserError: as `checkpoint.find`.
+    """
+    tokenizer = checkpoint.load_tokenizer(checkpoint.find(model, offline=offline))
+
+    def texts(row: Example | Preference) -> tuple[str, ...]:
+        return (row.prompt, row.completion) if isinstance(row, Example) else (row.prompt, row.chosen, row.rejected)
+
+    return [row for row in examples if not data.spells_marks(tokenizer, *texts(row))]
 
 
 def first_example(

@@ -9,7 +9,7 @@ import pytest
 
 from w2s import jsonl
 from w2s.config import Preference, Runtime, Training
-from w2s.errors import UserError
+from w2s.errors import BranchEnds, UserError
 from w2s.flow.step import Context
 from w2s.steps import launch, train
 from w2s.training.loop import TrainResult
@@ -51,6 +51,32 @@ def test_the_first_example_is_shown_before_training_and_kept_in_the_record(conte
     assert (first["id"], first["completion"]) == ("a", " 2<eos>")
     assert first["prompt_tail"].endswith("Answer:")
     assert len(shown) == 2 and "' 2<eos>'" in shown[0] and shown[1] == "training"
+
+
+def test_what_spells_the_end_of_text_is_left_out_and_counted(context, monkeypatch) -> None:
+    """tiny-weak's EOS is "<eos>"; at the very end it is the one that training puts there."""
+    took: list[Any] = []
+    monkeypatch.setattr(launch, "train", lambda *arguments, **_: took.append(arguments[3]) or RESULT)
+    spelled = ROWS[0] | {"id": "A", "completion": " 2<eos> 3"}
+    made, _ = context([*ROWS, spelled], Training(), source="both")
+    record = train.fine_tune(made)
+    assert [row.id for row in took[0]] == ["b", "a"] and record["spelled"] == 1
+    assert record["first_example"]["id"] == "a"
+    made, _ = context([PAIR, PAIR | {"id": "b", "rejected": " <eos>3"}], Preference(), loss="dpo")
+    assert train.prefer(made)["spelled"] == 1 and [pair.id for pair in took[1]] == ["a"]
+    made, _ = context(ROWS, Training(), source="both")
+    assert "spelled" not in train.fine_tune(made)
+    made, _ = context([spelled], Training(), source="both")
+    with pytest.raises(BranchEnds, match="every example spells"):
+        train.fine_tune(made)
+
+
+def test_of_a_quantised_base_it_is_said_that_nothing_was_compared(context, monkeypatch) -> None:
+    monkeypatch.setattr(launch, "train", lambda *_, **__: RESULT)
+    made, _ = context(ROWS, Training(), source="both")
+    assert "not_compared" not in train.fine_tune(made)
+    made.given["model"] = "w2s:tiny-weak#quantize=4bit"
+    assert train.fine_tune(made)["not_compared"] == train.UNCOMPARED
 
 
 def test_of_a_pair_both_are_shown(context, monkeypatch) -> None:

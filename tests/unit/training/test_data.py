@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+from tokenizers import processors
 
 from w2s.errors import UserError
 from w2s.records import Example, Preference
@@ -96,6 +97,30 @@ def test_chosen_and_rejected_share_their_prompt(tokenizer):
 def test_a_second_bos_is_refused_wherever_it_stands(tokenizer, example, field):
     with pytest.raises(UserError, match=rf"\[{field}\]: example 'q7' has a BOS inside"):
         data.encode(tokenizer, [example], 50)
+
+
+def test_a_bos_that_the_tokenizer_does_not_put_in_front_is_a_mark_of_turns(tokenizer):
+    """As SmolLM2's, "<|im_start|>": its chats have one at each turn."""
+    turns = copy.deepcopy(tokenizer)
+    turns.backend_tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    (row,) = data.encode(turns, [Example("q", "<s>x<s>y", " z")], 50)
+    assert [place for place, token in enumerate(row.tokens) if token == BOS] == [0, 2]
+    assert not data.spells_marks(turns, "<s>x<s>y", " z")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion", "spelled"),
+    [("x", " z", False), ("<s><s>x", " z</s>", False), ("x<s>", " z", True), ("x", " z</s> z", True),
+     ("x", "<s>z", True), ("x</s>y", " z", False)],
+)  # fmt: skip
+def test_what_spells_a_mark_is_what_check_refuses(tokenizer, prompt, completion, spelled):
+    assert data.spells_marks(tokenizer, prompt, completion) == spelled
+    try:
+        data.encode(tokenizer, [Example("q", prompt, completion)], 50)
+    except UserError:
+        assert spelled
+    else:
+        assert not spelled
 
 
 def test_where_bos_and_eos_are_one_token_only_the_eos_rule_counts():
