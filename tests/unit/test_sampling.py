@@ -70,8 +70,7 @@ class Engine:
 @pytest.fixture
 def use(monkeypatch):
     """Makes `sample` use an engine."""
-    identity = type("Resolved", (), {"identity": "one"})
-    monkeypatch.setattr(sampling.models, "resolve", lambda *_, **__: identity)
+    monkeypatch.setattr(sampling.models, "identify", lambda *_, **__: "one")
 
     def use(engine):
         monkeypatch.setattr(sampling.engines, "load", lambda *_, **__: engine)

@@ -53,6 +53,7 @@ def answer(folder: Path, model: Path, **runtime: Any) -> dict[str, Any]:
         scratch=folder / "scratch",
         runtime=Runtime(device="cpu", offline=True, **runtime),
         progress=lambda done, total, tokens=0: None,
+        given={"builder": prompting.PLAIN},
     )
     return generate.answer(context)
 
@@ -121,7 +122,7 @@ def test_a_context_too_short_for_the_demonstrations_is_refused_when_they_are_kno
         scratch=tmp_path,
         runtime=Runtime(device="cpu", offline=True),
         progress=lambda done, total, tokens=0: None,
-        given={"model": "w2s:tiny-strong"},
+        given={"model": "w2s:tiny-strong", "builder": prompting.PLAIN},
     )
     with pytest.raises(UserError, match=r"(?s)do not fit the model's context.*use fewer demonstrations"):
         generate.answer(context)
