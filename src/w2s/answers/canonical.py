@@ -23,7 +23,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from w2s.answers import cost
 from w2s.answers.arithmetic import Tree, names, value
+from w2s.answers.bends import bent
 from w2s.answers.fingerprint import fingerprint, rational, short
 from w2s.answers.grammar import Unreadable, Words, parse
 from w2s.answers.latex import fold, plain, strip, unwrap
@@ -35,6 +37,7 @@ Kind = Literal["number", "math", "text", "unread"]
 _MAX_LENGTH = 1000  # `key` has cut off longer answers before
 _MAX_LEVEL = 4  # a list of tuples of sums: deeper nesting is not read
 _MAX_PARTS = 60
+_MAX_COST = 100_000  # microseconds of a slow core, for all parts and sides of an answer together
 
 _BASED = re.compile(r"([0-9A-Fa-f]+)\s?_\s?\{?\s?([0-9]{1,2})\s?\}?")
 _RATIO = re.compile(r"[0-9.]+(?:\s?:\s?[0-9.]+)+")
@@ -47,6 +50,7 @@ _BUILDER = re.compile(r"([A-Za-z])(?:\s?\\in\s?\\mathbb\{?R\}?)?\s?[:|]\s?(.+)")
 _MATRIX = re.compile(r"(?P<factor>[^&]{0,60}?)\s?\*?\s?\\begin\{([pbvBV]?matrix)\}(.*)\\end\{\2\}")
 _MATHEMATICAL = re.compile(r"[\\^_]|[0-9A-Za-z)}\]!]\s*[-+*/<>=|]\s*[0-9A-Za-z({\[\\]")
 _PROSE = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{3,}")  # Math-Verify would read "area" as a r e a
+_PLUS_MINUS = re.compile(r"\\(?:pm|mp)(?![A-Za-z])")
 _ARTICLE = re.compile(r"^\s*(?:the|an|a)\s")
 
 
@@ -73,8 +77,9 @@ def _canonical(answer: str) -> Form:
         return Form(short(_text_key(text)), "text")
     text = _TEXT_CONNECTIVE.sub(r" \1 ", text)
     try:
-        form = _form(text, 0)
-    except (ArithmeticError, ValueError, RecursionError):
+        with cost.limit(_MAX_COST):
+            form = _form(text, 0)
+    except (ArithmeticError, ValueError, RecursionError, cost.Spent):
         form = None
     return form or _words(text, readable=False)
 
@@ -272,15 +277,15 @@ def _encloses(text: str) -> bool:
 
 def _signs(text: str, level: int) -> list[Form]:
     r"""The forms of `text`: two where it has a `\pm`."""
-    if r"\pm" not in text:
+    if not _PLUS_MINUS.search(text):
         return [_element(text, level)]
-    upper = text.replace(r"\pm", "+").replace(r"\mp", "-")
-    lower = text.replace(r"\pm", "-").replace(r"\mp", "+")
+    upper = _PLUS_MINUS.sub(lambda sign: "+" if sign[0] == r"\pm" else "-", text)
+    lower = _PLUS_MINUS.sub(lambda sign: "-" if sign[0] == r"\pm" else "+", text)
     return [_element(upper, level), _element(lower, level)]
 
 
 def _plus_minus(text: str, level: int) -> Form | None:
-    return _joined(sorted(set(_signs(text, level))), "{", "}") if r"\pm" in text else None
+    return _joined(sorted(set(_signs(text, level))), "{", "}") if _PLUS_MINUS.search(text) else None
 
 
 def _expression(text: str, level: int) -> Form | None:
@@ -308,7 +313,8 @@ def _expression(text: str, level: int) -> Form | None:
         and not ((len(bare) == 2 and bare.islower()) or set(bare) <= set("xyz"))
     ):
         return _words(text, readable=True)  # ABC is a triangle or a choice, xy a product
-    key = fingerprint(sorted(free), lambda point: value(tree, point), exact=True)
+    used = sorted(free)
+    key = fingerprint(used, lambda point: value(tree, point), exact=True, dense=bent(tree, used))
     return None if key is None else Form(key, "math")
 
 

@@ -23,6 +23,7 @@ from latex2sympy2_extended.latex2sympy2 import ConversionConfig, NormalizationCo
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
+from w2s.answers.bends import bent
 from w2s.answers.extract import MAX_ANSWER
 from w2s.answers.fingerprint import fingerprint, short
 from w2s.answers.grammar import GREEK, Tree, names, value
@@ -181,7 +182,8 @@ def _key(read: Any) -> str:
     if not isinstance(read, sympy.Expr):
         raise _Unread
     tree = _tree(_evaluated(read))
-    return _known(fingerprint(sorted(names(tree)), lambda point: value(tree, point), exact=True))
+    free = sorted(names(tree))
+    return _known(fingerprint(free, lambda point: value(tree, point), exact=True, dense=bent(tree, free)))
 
 
 def _known(key: str | None) -> str:
