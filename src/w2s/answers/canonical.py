@@ -29,8 +29,10 @@ from w2s.answers.bends import bent
 from w2s.answers.fingerprint import fingerprint, rational, short
 from w2s.answers.grammar import Unreadable, Words, parse
 from w2s.answers.latex import fold, plain, strip, unwrap
-from w2s.answers.number import number, without_unit
-from w2s.answers.relation import Bound, equation, inequality, named, symbol, united
+from w2s.answers.number import number, oversized, without_unit
+from w2s.answers.parts import SIGN, encloses, sides_of, split
+from w2s.answers.relation import DERIVATIVE, Bound, equation, inequality, named, symbol, united
+from w2s.answers.words import mathematical, prose, quantities, text_key
 
 Kind = Literal["number", "math", "text", "unread"]
 
@@ -42,16 +44,10 @@ _MAX_COST = 100_000  # microseconds of a slow core, for all parts and sides of a
 _BASED = re.compile(r"([0-9A-Fa-f]+)\s?_\s?\{?\s?([0-9]{1,2})\s?\}?")
 _RATIO = re.compile(r"[0-9.]+(?:\s?:\s?[0-9.]+)+")
 _TEXT_CONNECTIVE = re.compile(r"\\(?:text|mbox|textrm|mathrm)\s?\{\s*,?\s*(and|or)\s*\}")
-_SEPARATOR = re.compile(r"\s*(?:[,;]\s*(?:(?:and|or)\b)?|\b(?:and|or)\b)\s*")
-_THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9]|,[0-9])")
-_SIGN = re.compile(r"\\(?:le|ge|ne|approx|equiv|sim|in|to)(?![A-Za-z])|[=<>]")
 _INFINITY = re.compile(r"([-+]?)\s?(?:\\infty|infinity|inf|oo)", re.IGNORECASE)
 _BUILDER = re.compile(r"([A-Za-z])(?:\s?\\in\s?\\mathbb\{?R\}?)?\s?[:|]\s?(.+)")
 _MATRIX = re.compile(r"(?P<factor>[^&]{0,60}?)\s?\*?\s?\\begin\{([pbvBV]?matrix)\}(.*)\\end\{\2\}")
-_MATHEMATICAL = re.compile(r"[\\^_]|[0-9A-Za-z)}\]!]\s*[-+*/<>=|]\s*[0-9A-Za-z({\[\\]")
-_PROSE = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{3,}")  # Math-Verify would read "area" as a r e a
 _PLUS_MINUS = re.compile(r"\\(?:pm|mp)(?![A-Za-z])")
-_ARTICLE = re.compile(r"^\s*(?:the|an|a)\s")
 
 
 class Form(NamedTuple):
@@ -74,7 +70,7 @@ def canonical(answer: str) -> Form:
 def _canonical(answer: str) -> Form:
     text = plain(fold(answer[: _MAX_LENGTH + 1]))
     if len(answer) > _MAX_LENGTH:
-        return Form(short(_text_key(text)), "text")
+        return Form(short(text_key(text)), "text")
     text = _TEXT_CONNECTIVE.sub(r" \1 ", text)
     try:
         with cost.limit(_MAX_COST):
@@ -91,6 +87,8 @@ def _form(text: str, level: int) -> Form | None:
     exact = number(text)
     if exact is not None:
         return Form(rational(exact), "number")
+    if oversized(text):
+        return Form(short(text_key(text)), "number")
     based = _BASED.fullmatch(text)
     if based:
         return Form(f"{based[1].upper()}_{based[2]}", "number")
@@ -99,6 +97,11 @@ def _form(text: str, level: int) -> Form | None:
         if form is not None:
             return form
     return None
+
+
+def _quantities(text: str, level: int) -> Form | None:
+    found = quantities(unwrap(text))
+    return None if found is None else Form(short(found), "text")
 
 
 def _matrix(text: str, level: int) -> Form | None:
@@ -120,11 +123,11 @@ def _list(text: str, level: int) -> Form | None:
     if text.startswith(r"\{") and text.endswith(r"\}"):
         inside, braces = text[2:-2].strip(), True
         if not inside:
-            return Form("emptyset", "text")
+            return Form("emptyset", "math")
         builder = _BUILDER.fullmatch(inside)
         if builder:
             return _form(builder[2], level + 1)
-    parts = _split(inside)
+    parts = split(inside)
     if len(parts) == 1 and not braces:
         return None
     if len(parts) > _MAX_PARTS or any(not part or part == "..." for part in parts):
@@ -140,7 +143,7 @@ def _list(text: str, level: int) -> Form | None:
     if len(labels) == 1:
         parts = [each[1] if each else part for each, part in zip(assigned, parts, strict=True)]
     forms = [form for part in parts for form in _signs(part, level)]
-    alternatives = not braces and re.search(r"\bor\b", inside) is not None and all(_SIGN.search(part) for part in parts)
+    alternatives = not braces and re.search(r"\bor\b", inside) is not None and all(SIGN.search(part) for part in parts)
     if alternatives and not labels and all(form.key[:1] in "([u" for form in forms):
         return _united(forms)
     if braces or alternatives:
@@ -165,7 +168,7 @@ def _united(forms: list[Form]) -> Form:
 
 
 def _relation(text: str, level: int) -> Form | None:
-    signs, sides = _sides(text)
+    signs, sides = sides_of(text)
     if not signs or len(signs) > 6:
         return None
     if signs == [r"\in"] and symbol(sides[0]):
@@ -243,10 +246,10 @@ def _inequality(signs: list[str], sides: list[str]) -> Form | None:
 
 
 def _bracketed(text: str, level: int) -> Form | None:
-    if text[0] not in "([" or text[-1] not in ")]" or len(text) < 3 or not _encloses(text):
+    if text[0] not in "([" or text[-1] not in ")]" or len(text) < 3 or not encloses(text):
         return None
     opening, close, inside = text[0], text[-1], text[1:-1]
-    parts = _split(inside, tight=True)
+    parts = split(inside, tight=True)
     if (
         len(parts) > 1
         and all(re.fullmatch("[0-9]{3}", part) for part in parts[1:])
@@ -264,15 +267,6 @@ def _bracketed(text: str, level: int) -> Form | None:
     if forms[-1].key == "inf":
         close = ")"
     return _joined(forms, opening, close)
-
-
-def _encloses(text: str) -> bool:
-    depth = 0
-    for position, character in enumerate(text):
-        depth += (character in "([{") - (character in ")]}")
-        if depth == 0:
-            return position == len(text) - 1
-    return False
 
 
 def _signs(text: str, level: int) -> list[Form]:
@@ -295,10 +289,12 @@ def _expression(text: str, level: int) -> Form | None:
     if re.fullmatch(r"\\mathbb\s?\{?R\}?", text):
         return Form("(-inf,inf)", "math")
     if text == r"\emptyset":
-        return Form("emptyset", "text")
+        return Form("emptyset", "math")
     bare = unwrap(text).strip()
     if re.fullmatch(r"[A-Za-z]", bare) or _RATIO.fullmatch(bare):
-        return Form(short(_text_key(bare)), "text")
+        return Form(short(text_key(bare)), "text")
+    if prose(bare):
+        return _words(text, readable=True)
     try:
         tree = _tree(text)
     except Words:
@@ -319,13 +315,15 @@ def _expression(text: str, level: int) -> Form | None:
 
 
 _READERS: tuple[Callable[[str, int], Form | None], ...] = (
-    _matrix, _union, _list, _relation, _bracketed, _plus_minus, _expression,
+    _quantities, _matrix, _union, _list, _relation, _bracketed, _plus_minus, _expression,
 )  # fmt: skip
 
 
 def _tree(text: str) -> Tree:
     """The tree of an expression, without a unit at its end."""
     text = text.strip()
+    if DERIVATIVE.search(text):  # d is no factor there
+        raise Unreadable(text)
     for _ in range(2):
         shorter = without_unit(text)
         if shorter == text or text.endswith("°") or not re.search(r"[0-9\\]", shorter):
@@ -350,52 +348,4 @@ def _kind(forms: list[Form]) -> Kind:
 def _words(text: str, readable: bool) -> Form:
     """The text form. `readable`: it is known to be no mathematics, or no other kind than text."""
     bare = unwrap(text)
-    if not readable and bare.isascii() and _MATHEMATICAL.search(bare) and not _PROSE.search(bare):
-        return Form(short(_text_key(bare)), "unread")
-    return Form(short(_text_key(bare)), "text")
-
-
-def _text_key(text: str) -> str:
-    text = _ARTICLE.sub("", text.casefold())
-    text = re.sub(r"([\^_])\s?\{\s?([0-9a-z])\s?\}", r"\1\2", text).replace("$", "").replace("°", "")
-    return re.sub(r"(?<![0-9])\s+|\s+(?![0-9])", "", text)  # "1 2" is not 12
-
-
-def _split(text: str, tight: bool = False) -> list[str]:
-    """The parts of `text` at its top-level commas, semicolons, "and" and "or".
-
-    Thousands ("1,234, 5,678") stay together; with `tight` only where other commas have a space behind them.
-    """
-    kept: set[int] = set()
-    if not tight or ", " in text:
-        kept = {at for run in _THOUSANDS.finditer(text) for at in range(run.start(), run.end())}
-    parts, depth, start, position = [], 0, 0, 0
-    while position < len(text):
-        character = text[position]
-        depth += (character in "([{") - (character in ")]}")
-        if depth <= 0 and position not in kept and character in ",;ao ":
-            found = _SEPARATOR.match(text, position)
-            word = character in "ao" and position > 0 and (text[position - 1].isalnum() or text[position - 1] == "\\")
-            if found and not word:
-                parts.append(text[start : found.start()].strip())
-                start = position = found.end()
-                continue
-        position += 1
-    return [*parts, text[start:].strip()]
-
-
-def _sides(text: str) -> tuple[list[str], list[str]]:
-    """The signs of relation at the top level of `text` and what stands between them."""
-    depth, signs, sides, start = 0, [], [], 0
-    position = 0
-    while position < len(text):
-        character = text[position]
-        depth += (character in "([{") - (character in ")]}")
-        found = _SIGN.match(text, position) if depth <= 0 and character in "\\=<>" else None
-        if found:
-            signs.append(found[0])
-            sides.append(text[start:position].strip())
-            start = position = found.end()
-        else:
-            position += 1
-    return signs, [*sides, text[start:].strip()]
+    return Form(short(text_key(bare)), "unread" if not readable and mathematical(bare) else "text")

@@ -13,8 +13,14 @@ from w2s.answers.bends import bent
 from w2s.answers.fingerprint import CONTEXT, Value, constant, fingerprint, proportional
 
 _SYMBOL = r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_(?:[A-Za-z0-9]+|\{[^{}]*\}))?'{0,2}"
+DERIVATIVE = re.compile(
+    r"\\frac\s?\{\s?(?:d|\\mathrm\s?\{d\})\s?(?:\^\s?\{?[0-9n]\}?)?\s?[A-Za-z]?\s?\}\s?\{\s?(?:d|\\mathrm\s?\{d\})\s?"
+    r"[A-Za-z](?:\s?\^\s?\{?[0-9n]\}?)?\s?\}|(?<![A-Za-z\\])d(?:\^[0-9])?\s?[A-Za-z]?\s?/\s?d\s?[A-Za-z](?:\^[0-9])?(?![A-Za-z])"
+)
+r"""A derivative as Leibniz writes it: \frac{d}{dx}, dy/dx."""
 _NAMED = re.compile(
     rf"{_SYMBOL}"
+    r"|\\frac\s?\{d[A-Za-z]\}\s?\{d[A-Za-z]\}|d[A-Za-z]\s?/\s?d[A-Za-z]"
     r"|(?:[fghFGHPQ]|\\(?:phi|psi|Phi|Psi)|gcd|lcm|det|deg|max|min|dim|rank|tr|[Aa]rea|[Vv]olume)(?:_(?:[A-Za-z0-9]|\{[^{}]*\}))?(?:\^\{?-1\}?|'{1,2})?\s?\([^()]*\)"
     r"|[A-EI-VWp-w]'{0,2}\s?\([A-Za-z0-9, ]*\)"  # A(x) names an area, but x(x-1) is a product
     r"|\\(?:sin|cos|tan|cot|sec|csc)\s?(?:[A-Za-z]|\\[a-z]+)"
