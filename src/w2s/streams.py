@@ -54,16 +54,21 @@ class Question(NamedTuple):
 
 @dataclass(slots=True)
 class Counts:
-    """What a selection has done so far, in questions. `differ`: another outcome under the other match."""
+    """What a selection has done so far, in questions.
+
+    `differ`: another outcome under the other match. `undecided`: an answer was not read in time, and so has no key.
+    """
 
     kept: int = 0
     differ: int = 0
+    undecided: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
-    def add(self, dropped: Mapping[str, tuple[str, ...]], *, kept: bool, differs: bool) -> None:
+    def add(self, dropped: Mapping[str, tuple[str, ...]], *, kept: bool, differs: bool, undecided: bool) -> None:
         """Count one question."""
         self.kept += kept
         self.differ += differs
+        self.undecided += undecided
         self.dropped.update({reason: len(ids) for reason, ids in dropped.items()})
 
 
@@ -132,12 +137,13 @@ def agree(
     def found(question: Question, match: Match) -> Agreement:
         weak, strong = (side.answered[match] for side in question.sides)
         empty = match == "string" if nothing_agrees is None else nothing_agrees
-        return agreement.agree(weak, strong, nothing_agrees=empty)
+        return agreement.agree(weak, strong, nothing_agrees=empty and not _undecided(question, match))
 
     for question in questions(files, style, (match, other), on_progress):
         decided = found(question, match)
         kept = bool(decided.kept)
-        counts.add(decided.dropped, kept=kept, differs=kept != bool(found(question, other).kept))
+        differs = kept != bool(found(question, other).kept)
+        counts.add(decided.dropped, kept=kept, differs=differs, undecided=_undecided(question, match))
         for pair in decided.kept:
             yield question, pair
 
@@ -169,7 +175,8 @@ def pairs(
         found = [decide(weak.answered[each], samples.answered[each]) for each in matches]
         roles = [{pair.weak_role for pair in made.pairs} for made in found]
         made = found[0].pairs
-        counts.add(found[0].dropped, kept=bool(made), differs=roles[0] != roles[-1])
+        differs = roles[0] != roles[-1]
+        counts.add(found[0].dropped, kept=bool(made), differs=differs, undecided=_undecided(question, match))
         if made:
             yield question, made
 
@@ -208,6 +215,14 @@ def keys(predictions: Sequence[str | None], match: Match) -> list[str | None]:
 def other_match(match: Match) -> Match:
     """The other way to compare answers."""
     return "string" if match == "equivalent" else "equivalent"
+
+
+def _undecided(question: Question, match: Match) -> bool:
+    return any(
+        answers.undecided(answer.prediction, answer.key, match)
+        for side in question.sides
+        for answer in side.answered[match]
+    )
 
 
 def _side(side: Sequence[tuple[Given, int]], answered: Mapping[Match, Iterator[Answered]]) -> Side:

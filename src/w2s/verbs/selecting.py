@@ -183,6 +183,7 @@ def _summary(counts: Counts, sides: tuple[Index, Index], rows: int, match: Match
         dropped=dict(counts.dropped),
         match=match,
         match_differs=counts.differ,
+        undecided=counts.undecided,
         quality=None if kept is None else selection_quality(kept, of),
         rejected=accuracy.accuracy(rejected) if rejected else None,
         notes=[f"{side.file}: {note}" for side in sides for note in side.reader.notes()],
