@@ -6,14 +6,17 @@ What counts as equal:
 - A currency sign, a percent sign and a unit are not part of the value, as in the released code: "10%", "$10", "10 cm"
   and "10 apples" are 10. The base of `52_8` is.
 - Expressions are equal where their values are: `\frac{\sqrt3}{2}` and `\frac{3}{2\sqrt3}`, `2x+1` and `1+2x`. Variables
-  are real; capital and small variables differ.
+  are real; capital and small variables differ, but a letter alone is folded, as a choice is: `n` is `N`. Values of
+  functions are compared to 64 digits: `x+10^{-70}` is `x`.
 - `x = 5` answers 5, and `f(x) = 2x` answers 2x. An equation of variables that is linear in one of them is solved for
   it (`relation.equation`): `y = 2x+1` and `2x-y+1 = 0` are both 2x+1. Another one counts up to a constant factor.
-  Inequalities in one variable are intervals.
+  Inequalities in one variable are intervals, `|x-5| < 3` too. `\frac{dy}{dx} = 2x` answers 2x.
 - A bare list is unordered and equals a set: `1, 2`, `\{2, 1\}`, "1 and 2", `x = 1 or x = 2`. A set forgets repetition.
   `(1,2)` is ordered (a point or an open interval) and equals a column vector; `[1,2)` is an interval. `1\pm\sqrt2` is
-  a list of two. `x=1, y=2` is ordered by its names.
-- Words are text, without case, spaces and articles; a choice "(A)" is "a".
+  a list of two. `x=1, y=2` is ordered by its names. `(1,050)` is a number, `(1,50)` a point.
+- Words are text, without case, spaces and articles; a choice "(A)" is "a". Number words ("3 fifths", "2 score") are
+  text. In quantities of several units ("2 hours and 30 minutes", "3 apples, 2 pears") units count.
+- What costs too much arithmetic, counted in operations, or is no expression of the grammar, is "unread".
 """
 
 from __future__ import annotations
