@@ -301,7 +301,7 @@ def _expression(text: str, level: int) -> Form | None:
     try:
         tree = _tree(text)
     except Words:
-        return _words(text, readable=True)
+        return _words(text, readable=r"\begin" not in text)
     except Unreadable:
         return None
     free = names(tree)

@@ -232,6 +232,10 @@ def _evaluated(read: Any) -> Any:
     """`read` with its integrals, sums, limits and derivatives worked out, where no number in it can explode."""
     if not read.has(*_EVALUATED):
         return read
+    for part in read.atoms(sympy.Derivative):
+        free = part.expr.free_symbols
+        if free and free.isdisjoint(part.variables):  # dy/dx is not 0: y is a function there
+            raise _Unread
     for part in sympy.preorder_traversal(read):
         if isinstance(part, (sympy.Pow, sympy.factorial, sympy.binomial)) and any(
             number.is_number and not abs(number) <= _MAX_POWER for number in part.args[part.is_Pow :]

@@ -6,7 +6,9 @@ import re
 
 from w2s.answers.number import number, unit_word
 
-_MATHEMATICAL = re.compile(r"[\\^_]|[0-9A-Za-z)}\]!]\s*[-+*/<>=|]\s*[0-9A-Za-z({\[\\]")
+_MATHEMATICAL = re.compile(
+    r"[\\^_]|[0-9A-Za-z)}\]!]\s*[-+*/<>=|]\s*[0-9A-Za-z({\[\\]|[0-9A-Za-z)}\]|]\s*[<>=]\s*-?\s*[0-9A-Za-z(|]"
+)
 _PROSE = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{3,}")  # Math-Verify would read "area" as a r e a
 _ARTICLE = re.compile(r"^\s*(?:the|an|a)\s", re.IGNORECASE)
 _SEVERAL = re.compile(r"[A-Za-z]{2,}(?:\s[A-Za-z]{2,})+")
