@@ -44,6 +44,7 @@ _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")  # the parser would read "are
 _BUILDER = re.compile(r"\\\{\s?[A-Za-z](?:\s?\\in\s?\\mathbb\s?\{?R\}?)?\s?[:|](.+)\\\}")
 _UNSAFE = re.compile(  # what the parser reads otherwise than it is meant, or not at all
     r"[0-9]\s*_|(?<![\\A-Za-z])[A-Za-z]{1,2}[0-9]|(?<![_^0-9.])[0-9.]+\s+[0-9.]"  # 52_8; x4, mangled x^4; 1 2
+    r"|\\(?:gcd|lcm)[^)]*[A-Za-z]"  # to SymPy two variables have no common factor
     r"|:|°|\.\.\.|[^\x20-\x7e]|!\s*!|\^\s*\{?[^{}^]*\^[^{}^]*\^"
 )
 _LARGE = re.compile(r"\\(?:sum|prod|binom|int).*[0-9]{7}|[0-9]{7}.*\\(?:sum|prod|binom|int)")  # would be written out
@@ -232,6 +233,10 @@ def _evaluated(read: Any) -> Any:
     """`read` with its integrals, sums, limits and derivatives worked out, where no number in it can explode."""
     if not read.has(*_EVALUATED):
         return read
+    bound = {symbol.name for part in read.atoms(*_EVALUATED) for symbol in _bound(part)}
+    for symbol in read.atoms(sympy.Symbol):
+        if not bound.isdisjoint(re.findall("[A-Za-z]", symbol.name.partition("_")[2])):
+            raise _Unread  # a_k is no constant of a sum over k
     for part in read.atoms(sympy.Derivative):
         free = part.expr.free_symbols
         if free and free.isdisjoint(part.variables):  # dy/dx is not 0: y is a function there
@@ -245,6 +250,10 @@ def _evaluated(read: Any) -> Any:
     if found.has(*_EVALUATED):
         raise _Unread
     return found
+
+
+def _bound(part: Any) -> Iterable[Any]:
+    return [part.args[1]] if isinstance(part, sympy.Limit) else part.variables
 
 
 def _tree(read: Any, room: list[int] | None = None) -> Tree:
