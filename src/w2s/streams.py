@@ -143,7 +143,7 @@ def agree(
         decided = found(question, match)
         kept = bool(decided.kept)
         differs = kept != bool(found(question, other).kept)
-        counts.add(decided.dropped, kept=kept, differs=differs, undecided=_undecided(question, match))
+        counts.add(decided.dropped, kept=kept, differs=differs, undecided=bool(_undecided(question, match)))
         for pair in decided.kept:
             yield question, pair
 
@@ -158,7 +158,7 @@ def pairs(
     compare: bool,
     on_progress: jsonl.Progress | None = None,
 ) -> Iterator[tuple[Question, Sequence[Pair]]]:
-    """Stage II: each question that has pairs, with them.
+    """Stage II: each question that has pairs, with them. A text whose answer was not read in time is never rejected.
 
     Args:
         files: the weak file and that of the samples.
@@ -174,9 +174,10 @@ def pairs(
         weak, samples = question.sides
         found = [decide(weak.answered[each], samples.answered[each]) for each in matches]
         roles = [{pair.weak_role for pair in made.pairs} for made in found]
-        made = found[0].pairs
-        differs = roles[0] != roles[-1]
-        counts.add(found[0].dropped, kept=bool(made), differs=differs, undecided=_undecided(question, match))
+        unread = _undecided(question, match)
+        made = [pair for pair in found[0].pairs if pair.rejected not in unread]
+        dropped = {"undecided": (str(question.id),)} if found[0].pairs and not made else found[0].dropped
+        counts.add(dropped, kept=bool(made), differs=roles[0] != roles[-1], undecided=bool(unread))
         if made:
             yield question, made
 
@@ -217,12 +218,14 @@ def other_match(match: Match) -> Match:
     return "string" if match == "equivalent" else "equivalent"
 
 
-def _undecided(question: Question, match: Match) -> bool:
-    return any(
-        answers.undecided(answer.prediction, answer.key, match)
+def _undecided(question: Question, match: Match) -> set[str]:
+    """The texts whose answers were not read in time."""
+    return {
+        answer.response
         for side in question.sides
         for answer in side.answered[match]
-    )
+        if answers.undecided(answer.prediction, answer.key, match)
+    }
 
 
 def _side(side: Sequence[tuple[Given, int]], answered: Mapping[Match, Iterator[Answered]]) -> Side:
