@@ -11,6 +11,7 @@ from w2s.answers.arithmetic import Tree, names, value
 from w2s.answers.bends import STEPS as _STEPS
 from w2s.answers.bends import bent
 from w2s.answers.fingerprint import CONTEXT, Value, constant, fingerprint, proportional
+from w2s.answers.probes import FINE, coordinate
 
 _SYMBOL = r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_(?:[A-Za-z0-9]+|\{[^{}]*\}))?'{0,2}"
 DERIVATIVE = re.compile(
@@ -114,15 +115,17 @@ def _solved(left: Tree, right: Tree, target: str) -> tuple[Callable[[Mapping[str
     def step(point: Mapping[str, Value]) -> Value:
         return _minus(gap({**point, target: point[target] + 1}), gap(point))
 
-    slope = constant(sorted(names(left) | names(right)), step)
+    free = sorted(names(left) | names(right))
+    somewhere = {name: coordinate(name, FINE[0]) for name in free}
+    slope = constant(free, step)
     if slope is None or slope == 0 or isinstance(slope, CONTEXT.mpc):
         return None
 
     def solution(point: Mapping[str, Value]) -> Value:
         start = gap({**point, target: Fraction(0)})
-        if isinstance(slope, Fraction):
-            return value(("product", ("name", "s"), ("number", -1 / slope)), {"s": start})
-        return _ratio(start, _minus(start, gap({**point, target: Fraction(1)})))
+        return _ratio(
+            start, -(slope if isinstance(slope, Fraction) else step(somewhere))
+        )  # at the precision of the moment
 
     return solution, slope > 0
 

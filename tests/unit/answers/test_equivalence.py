@@ -225,3 +225,16 @@ def test_no_worker_is_started_for_numbers(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(pool, "read_many", lambda *arguments: pytest.fail("asked"))
     assert key("1,200") == key("1200")
     assert grade("x+1", "1+x") == "correct"
+
+
+@pytest.mark.skipif(not pool.available(), reason="needs the extra `math`")
+def test_one_clock_for_both_sides_of_a_verdict() -> None:
+    """Two integrals that SymPy does not solve would take 1.4 s one after the other, and on a busy machine more."""
+    pool.read("1")
+    slow = [rf"\int_0^{{{n}}} \frac{{e^{{x^2}}\sin(x^3)\ln(1+x)}}{{x^5+x+{n}}}\,dx" for n in range(2, 8)]
+    took = []
+    for left, right in zip(slow[::2], slow[1::2], strict=True):
+        start = time.perf_counter()
+        assert grade(left, right) in ("undecided", "wrong")
+        took.append(time.perf_counter() - start)
+    assert min(took) < 1
