@@ -59,16 +59,21 @@ class Question(NamedTuple):
 
 @dataclass(slots=True)
 class Counts:
-    """What a selection has done so far, in questions. `differ`: another outcome under the other match."""
+    """What a selection has done so far, in questions.
+
+    `differ`: another outcome under the other match. `undecided`: an answer was not read in time, and so has no key.
+    """
 
     kept: int = 0
     differ: int = 0
+    undecided: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
-    def add(self, dropped: Mapping[str, tuple[str, ...]], *, kept: bool, differs: bool) -> None:
+    def add(self, dropped: Mapping[str, tuple[str, ...]], *, kept: bool, differs: bool, undecided: bool) -> None:
         """Count one question."""
         self.kept += kept
         self.differ += differs
+        self.undecided += undecided
         self.dropped.update({reason: len(ids) for reason, ids in dropped.items()})
 
 
@@ -146,12 +151,13 @@ def agree(
     def found(question: Question, match: Match) -> Agreement:
         weak, strong = (side.answered[match] for side in question.sides)
         empty = match == "string" if nothing_agrees is None else nothing_agrees
-        return agreement.agree(weak, strong, nothing_agrees=empty)
+        return agreement.agree(weak, strong, nothing_agrees=empty and not _undecided(question, match))
 
     for question in questions(files, style, (match, other), on_progress):
         decided = found(question, match)
         kept = bool(decided.kept)
-        counts.add(decided.dropped, kept=kept, differs=kept != bool(found(question, other).kept))
+        differs = kept != bool(found(question, other).kept)
+        counts.add(decided.dropped, kept=kept, differs=differs, undecided=bool(_undecided(question, match)))
         for pair in decided.kept:
             yield question, pair
 
@@ -200,7 +206,7 @@ def pairs(
     compare: bool,
     on_progress: jsonl.Progress | None = None,
 ) -> Iterator[tuple[Question, Sequence[Pair]]]:
-    """Stage II: each question that has pairs, with them.
+    """Stage II: each question that has pairs, with them. A text whose answer was not read in time is never rejected.
 
     Args:
         files: the weak file and that of the samples.
@@ -216,8 +222,10 @@ def pairs(
         weak, samples = question.sides
         found = [decide(weak.answered[each], samples.answered[each]) for each in matches]
         roles = [{pair.weak_role for pair in made.pairs} for made in found]
-        made = found[0].pairs
-        counts.add(found[0].dropped, kept=bool(made), differs=roles[0] != roles[-1])
+        unread = _undecided(question, match)
+        made = [pair for pair in found[0].pairs if pair.rejected not in unread]
+        dropped = {"undecided": (str(question.id),)} if found[0].pairs and not made else found[0].dropped
+        counts.add(dropped, kept=bool(made), differs=roles[0] != roles[-1], undecided=bool(unread))
         if made:
             yield question, made
 
@@ -267,6 +275,16 @@ def other_match(match: Match) -> Match:
 def _sides(question: Question, match: Match) -> tuple[Answered, Sequence[Answered]]:
     (weak,), strong = (side.answered[match] for side in question.sides)
     return weak, strong
+
+
+def _undecided(question: Question, match: Match) -> set[str]:
+    """The texts whose answers were not read in time."""
+    return {
+        answer.response
+        for side in question.sides
+        for answer in side.answered[match]
+        if answers.undecided(answer.prediction, answer.key, match)
+    }
 
 
 def _side(side: Sequence[tuple[Given, int]], answered: Mapping[Match, Iterator[Answered]]) -> Side:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from w2s import verbs
-from w2s.answers import answered
+from w2s.answers import answered, pool
 from w2s.errors import UserError
 from w2s.method import agreement
 from w2s.method.pairs import build_pairs
@@ -112,6 +112,28 @@ def test_agree_writes_two_rows_a_kept_question(tmp_path: Path) -> None:
     assert [(row["id"], row["source"]) for row in lines(out)[2:]] == [(3, "weak"), (3, "icl")]
     assert summary.lines()[0] == "kept 2 of 5 questions (40.00%; 95% CI 11.76% to 76.93%), 4 rows"
     assert (summary.quality, summary.rejected) == (None, None)
+
+
+def test_answers_that_were_not_read_in_time_are_counted_and_never_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Question 1: one such text twice. Question 2: two plain answers. Question 3: one such text, one plain answer."""
+    monkeypatch.setattr(pool, "available", lambda: True)
+    monkeypatch.setattr(pool, "read_many", lambda answers, seconds: [pool.UNDECIDED] * len(answers))
+    slow = r"\prod_{k=1}^{7} k^{k+1}"
+    sides = [
+        written(tmp_path / name, *({"id": n, "question": "q", "response": f"The answer is: {a}"} for n, a in rows))
+        for name, rows in (("w.jsonl", [(1, slow), (2, 5), (3, slow)]), ("s.jsonl", [(1, slow), (2, 5), (3, 1)]))
+    ]
+    for says in (None, True):
+        summary = verbs.agree(*sides, tmp_path / "h.jsonl", task="math", nothing_agrees=says)
+        assert (summary.kept, summary.of, summary.undecided) == (1, 3, 2)
+        assert summary.dropped == {"weak_no_answer": 2}
+        assert "undecided 2: an answer of theirs was not read in time" in summary.lines()
+    paired = verbs.pairs(*sides, tmp_path / "p.jsonl", task="math")
+    assert (paired.kept, paired.undecided) == (0, 2)  # of question 3 the weak text, which may be right, is not rejected
+    assert paired.dropped["undecided"] == 1
+    assert verbs.agree(*sides, tmp_path / "h.jsonl", task="math", match="string").undecided == 0
 
 
 def test_agree_on_nothing_writes_an_empty_file(tmp_path: Path) -> None:

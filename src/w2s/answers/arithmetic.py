@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from w2s.answers.cost import spend
 from w2s.answers.fingerprint import CONTEXT, Value
 
 Tree = tuple[Any, ...]
@@ -21,6 +22,13 @@ _MAX_LOG2 = 1_000_000  # of a power: beyond it nothing is computed
 _MAX_FACTORIAL = 5000
 _APART = 208  # bits, 62 digits: of two terms further apart than this one would vanish in the other
 _SNAP = 24  # bits: what is left of a sum below its precision plus these is rounding alone
+
+_COSTS = {  # microseconds on a slow core
+    "sum": 4, "product": 4, "negative": 1, "inverse": 2, "degrees": 4, "abs": 2, "floor": 5, "ceil": 5, "power": 40,
+    "factorial": 100, "binomial": 500, "erf": 80,
+}  # fmt: skip
+_COMPLEX = 1500  # more, for gamma off the real line
+_BITS = 25  # of an exact number, that one more microsecond can work on
 
 _ANGLES = frozenset(["sin", "cos", "tan", "cot", "sec", "csc"])
 
@@ -45,6 +53,7 @@ def value(tree: Tree, point: Mapping[str, Value], angle: bool = False) -> Value:
         return point[tree[1]]
     if kind == "constant":
         return CONTEXT.mpc(0, 1) if tree[1] == "i" else +getattr(CONTEXT, tree[1])
+    spend(_COSTS.get(kind, 30))
     if kind in _ANGLES:
         return _numeric(kind, value(tree[1], point, angle=True))
     parts = [value(part, point, angle) for part in tree[1:]]
@@ -82,11 +91,10 @@ def _lifted(number: Value) -> Value:
 def _kept(number: Value) -> Value:
     """`number`, no longer exact where it has become huge; without an imaginary part that is rounding alone."""
     if _exact(number):
-        return (
-            number
-            if max(number.numerator.bit_length(), number.denominator.bit_length()) <= _MAX_BITS
-            else _lifted(number)
-        )
+        bits = max(number.numerator.bit_length(), number.denominator.bit_length())
+        if bits > 20 * _BITS:
+            spend(bits // _BITS)
+        return number if bits <= _MAX_BITS else _lifted(number)
     if isinstance(number, CONTEXT.mpc):
         if CONTEXT.mag(number.imag) < CONTEXT.mag(number.real) - CONTEXT.prec + _SNAP:
             return number.real
@@ -199,7 +207,7 @@ def _factorial(number: Value) -> Value:
         if not 0 <= number <= _MAX_FACTORIAL:
             raise ArithmeticError("factorial")
         return _kept(Fraction(math.factorial(int(number))))
-    return CONTEXT.gamma(_bounded(_lifted(number), 1000) + 1)
+    return CONTEXT.gamma(_gamma(number) + 1)
 
 
 def _binomial(over: Value, under: Value) -> Value:
@@ -208,7 +216,15 @@ def _binomial(over: Value, under: Value) -> Value:
         if not (0 <= over <= _MAX_FACTORIAL and under >= 0):
             raise ArithmeticError("binomial")
         return _kept(Fraction(math.comb(int(over), int(under))))
-    return CONTEXT.binomial(_bounded(_lifted(over), 1000), _bounded(_lifted(under), 1000))
+    return CONTEXT.binomial(_gamma(over), _gamma(under))
+
+
+def _gamma(number: Value) -> Value:
+    """An argument of the gamma function, in bounds."""
+    number = _bounded(_lifted(number), _MAX_FACTORIAL)
+    if isinstance(number, CONTEXT.mpc):
+        spend(_COMPLEX)
+    return number
 
 
 def _whole(number: Value) -> Value:
@@ -216,14 +232,17 @@ def _whole(number: Value) -> Value:
     if _exact(number) or isinstance(number, CONTEXT.mpc):
         return number
     near = CONTEXT.nint(number)
-    return Fraction(int(near)) if abs(near) < 2**60 and abs(number - near) < CONTEXT.mpf(10) ** -75 else number
+    rounding = CONTEXT.mpf(10) ** (20 - CONTEXT.dps)
+    return Fraction(int(near)) if abs(near) < 2**60 and abs(number - near) < rounding else number
 
 
 def _step(kind: str, number: Value) -> Value:
     number = _whole(number)
     if isinstance(number, CONTEXT.mpc) or abs(number) > 10**40:
         raise ArithmeticError(kind)
-    return Fraction(int((math.floor if kind == "floor" else math.ceil)(number)))
+    if _exact(number):
+        return Fraction(math.floor(number) if kind == "floor" else math.ceil(number))
+    return Fraction(int(CONTEXT.floor(number) if kind == "floor" else CONTEXT.ceil(number)))
 
 
 def _bounded(number: Value, limit: int) -> Value:
@@ -241,11 +260,11 @@ def _numeric(kind: str, number: Value) -> Value:
     if number == 1 and kind in ("ln", "log"):
         return Fraction(0)
     number = _lifted(number)
-    if number != 0 and CONTEXT.mag(number) < -_APART:
-        raise ArithmeticError("too small")
     if kind in ("ln", "log", "lg"):
         found = CONTEXT.ln(number)
         return _kept(found / CONTEXT.ln(10) if kind == "log" else found)
+    if number != 0 and CONTEXT.mag(number) < -_APART:
+        raise ArithmeticError("too small")
     if kind == "exp":
         return _kept(CONTEXT.exp(_bounded(number, _MAX_LOG2 // 2)))
     if kind.startswith("arc"):

@@ -6,14 +6,17 @@ What counts as equal:
 - A currency sign, a percent sign and a unit are not part of the value, as in the released code: "10%", "$10", "10 cm"
   and "10 apples" are 10. The base of `52_8` is.
 - Expressions are equal where their values are: `\frac{\sqrt3}{2}` and `\frac{3}{2\sqrt3}`, `2x+1` and `1+2x`. Variables
-  are real; capital and small variables differ.
+  are real; capital and small variables differ, but a letter alone is folded, as a choice is: `n` is `N`. Values of
+  functions are compared to 64 digits: `x+10^{-70}` is `x`.
 - `x = 5` answers 5, and `f(x) = 2x` answers 2x. An equation of variables that is linear in one of them is solved for
   it (`relation.equation`): `y = 2x+1` and `2x-y+1 = 0` are both 2x+1. Another one counts up to a constant factor.
-  Inequalities in one variable are intervals.
+  Inequalities in one variable are intervals, `|x-5| < 3` too. `\frac{dy}{dx} = 2x` answers 2x.
 - A bare list is unordered and equals a set: `1, 2`, `\{2, 1\}`, "1 and 2", `x = 1 or x = 2`. A set forgets repetition.
   `(1,2)` is ordered (a point or an open interval) and equals a column vector; `[1,2)` is an interval. `1\pm\sqrt2` is
-  a list of two. `x=1, y=2` is ordered by its names.
-- Words are text, without case, spaces and articles; a choice "(A)" is "a".
+  a list of two. `x=1, y=2` is ordered by its names. `(1,050)` is a number, `(1,50)` a point.
+- Words are text, without case, spaces and articles; a choice "(A)" is "a". Number words ("3 fifths", "2 score") are
+  text. In quantities of several units ("2 hours and 30 minutes", "3 apples, 2 pears") units count.
+- What costs too much arithmetic, counted in operations, or is no expression of the grammar, is "unread".
 """
 
 from __future__ import annotations
@@ -23,31 +26,31 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from w2s.answers import cost
 from w2s.answers.arithmetic import Tree, names, value
+from w2s.answers.bends import bent
 from w2s.answers.fingerprint import fingerprint, rational, short
 from w2s.answers.grammar import Unreadable, Words, parse
 from w2s.answers.latex import fold, plain, strip, unwrap
-from w2s.answers.number import number, without_unit
-from w2s.answers.relation import Bound, equation, inequality, named, symbol, united
+from w2s.answers.number import number, oversized, without_unit
+from w2s.answers.parts import SIGN, encloses, sides_of, split
+from w2s.answers.relation import DERIVATIVE, Bound, equation, inequality, named, symbol, united
+from w2s.answers.words import mathematical, prose, quantities, text_key
 
 Kind = Literal["number", "math", "text", "unread"]
 
 _MAX_LENGTH = 1000  # `key` has cut off longer answers before
 _MAX_LEVEL = 4  # a list of tuples of sums: deeper nesting is not read
 _MAX_PARTS = 60
+_MAX_COST = 100_000  # microseconds of a slow core, for all parts and sides of an answer together
 
 _BASED = re.compile(r"([0-9A-Fa-f]+)\s?_\s?\{?\s?([0-9]{1,2})\s?\}?")
 _RATIO = re.compile(r"[0-9.]+(?:\s?:\s?[0-9.]+)+")
 _TEXT_CONNECTIVE = re.compile(r"\\(?:text|mbox|textrm|mathrm)\s?\{\s*,?\s*(and|or)\s*\}")
-_SEPARATOR = re.compile(r"\s*(?:[,;]\s*(?:(?:and|or)\b)?|\b(?:and|or)\b)\s*")
-_THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9]|,[0-9])")
-_SIGN = re.compile(r"\\(?:le|ge|ne|approx|equiv|sim|in|to)(?![A-Za-z])|[=<>]")
 _INFINITY = re.compile(r"([-+]?)\s?(?:\\infty|infinity|inf|oo)", re.IGNORECASE)
 _BUILDER = re.compile(r"([A-Za-z])(?:\s?\\in\s?\\mathbb\{?R\}?)?\s?[:|]\s?(.+)")
 _MATRIX = re.compile(r"(?P<factor>[^&]{0,60}?)\s?\*?\s?\\begin\{([pbvBV]?matrix)\}(.*)\\end\{\2\}")
-_MATHEMATICAL = re.compile(r"[\\^_]|[0-9A-Za-z)}\]!]\s*[-+*/<>=|]\s*[0-9A-Za-z({\[\\]")
-_PROSE = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{3,}")  # Math-Verify would read "area" as a r e a
-_ARTICLE = re.compile(r"^\s*(?:the|an|a)\s")
+_PLUS_MINUS = re.compile(r"\\(?:pm|mp)(?![A-Za-z])")
 
 
 class Form(NamedTuple):
@@ -70,11 +73,12 @@ def canonical(answer: str) -> Form:
 def _canonical(answer: str) -> Form:
     text = plain(fold(answer[: _MAX_LENGTH + 1]))
     if len(answer) > _MAX_LENGTH:
-        return Form(short(_text_key(text)), "text")
+        return Form(short(text_key(text)), "text")
     text = _TEXT_CONNECTIVE.sub(r" \1 ", text)
     try:
-        form = _form(text, 0)
-    except (ArithmeticError, ValueError, RecursionError):
+        with cost.limit(_MAX_COST):
+            form = _form(text, 0)
+    except (ArithmeticError, ValueError, RecursionError, cost.Spent):
         form = None
     return form or _words(text, readable=False)
 
@@ -86,6 +90,8 @@ def _form(text: str, level: int) -> Form | None:
     exact = number(text)
     if exact is not None:
         return Form(rational(exact), "number")
+    if oversized(text):
+        return Form(short(text_key(text)), "number")
     based = _BASED.fullmatch(text)
     if based:
         return Form(f"{based[1].upper()}_{based[2]}", "number")
@@ -94,6 +100,11 @@ def _form(text: str, level: int) -> Form | None:
         if form is not None:
             return form
     return None
+
+
+def _quantities(text: str, level: int) -> Form | None:
+    found = quantities(unwrap(text))
+    return None if found is None else Form(short(found), "text")
 
 
 def _matrix(text: str, level: int) -> Form | None:
@@ -115,11 +126,11 @@ def _list(text: str, level: int) -> Form | None:
     if text.startswith(r"\{") and text.endswith(r"\}"):
         inside, braces = text[2:-2].strip(), True
         if not inside:
-            return Form("emptyset", "text")
+            return Form("emptyset", "math")
         builder = _BUILDER.fullmatch(inside)
         if builder:
             return _form(builder[2], level + 1)
-    parts = _split(inside)
+    parts = split(inside)
     if len(parts) == 1 and not braces:
         return None
     if len(parts) > _MAX_PARTS or any(not part or part == "..." for part in parts):
@@ -135,7 +146,7 @@ def _list(text: str, level: int) -> Form | None:
     if len(labels) == 1:
         parts = [each[1] if each else part for each, part in zip(assigned, parts, strict=True)]
     forms = [form for part in parts for form in _signs(part, level)]
-    alternatives = not braces and re.search(r"\bor\b", inside) is not None and all(_SIGN.search(part) for part in parts)
+    alternatives = not braces and re.search(r"\bor\b", inside) is not None and all(SIGN.search(part) for part in parts)
     if alternatives and not labels and all(form.key[:1] in "([u" for form in forms):
         return _united(forms)
     if braces or alternatives:
@@ -160,7 +171,7 @@ def _united(forms: list[Form]) -> Form:
 
 
 def _relation(text: str, level: int) -> Form | None:
-    signs, sides = _sides(text)
+    signs, sides = sides_of(text)
     if not signs or len(signs) > 6:
         return None
     if signs == [r"\in"] and symbol(sides[0]):
@@ -238,10 +249,10 @@ def _inequality(signs: list[str], sides: list[str]) -> Form | None:
 
 
 def _bracketed(text: str, level: int) -> Form | None:
-    if text[0] not in "([" or text[-1] not in ")]" or len(text) < 3 or not _encloses(text):
+    if text[0] not in "([" or text[-1] not in ")]" or len(text) < 3 or not encloses(text):
         return None
     opening, close, inside = text[0], text[-1], text[1:-1]
-    parts = _split(inside, tight=True)
+    parts = split(inside, tight=True)
     if (
         len(parts) > 1
         and all(re.fullmatch("[0-9]{3}", part) for part in parts[1:])
@@ -261,26 +272,17 @@ def _bracketed(text: str, level: int) -> Form | None:
     return _joined(forms, opening, close)
 
 
-def _encloses(text: str) -> bool:
-    depth = 0
-    for position, character in enumerate(text):
-        depth += (character in "([{") - (character in ")]}")
-        if depth == 0:
-            return position == len(text) - 1
-    return False
-
-
 def _signs(text: str, level: int) -> list[Form]:
     r"""The forms of `text`: two where it has a `\pm`."""
-    if r"\pm" not in text:
+    if not _PLUS_MINUS.search(text):
         return [_element(text, level)]
-    upper = text.replace(r"\pm", "+").replace(r"\mp", "-")
-    lower = text.replace(r"\pm", "-").replace(r"\mp", "+")
+    upper = _PLUS_MINUS.sub(lambda sign: "+" if sign[0] == r"\pm" else "-", text)
+    lower = _PLUS_MINUS.sub(lambda sign: "-" if sign[0] == r"\pm" else "+", text)
     return [_element(upper, level), _element(lower, level)]
 
 
 def _plus_minus(text: str, level: int) -> Form | None:
-    return _joined(sorted(set(_signs(text, level))), "{", "}") if r"\pm" in text else None
+    return _joined(sorted(set(_signs(text, level))), "{", "}") if _PLUS_MINUS.search(text) else None
 
 
 def _expression(text: str, level: int) -> Form | None:
@@ -290,14 +292,16 @@ def _expression(text: str, level: int) -> Form | None:
     if re.fullmatch(r"\\mathbb\s?\{?R\}?", text):
         return Form("(-inf,inf)", "math")
     if text == r"\emptyset":
-        return Form("emptyset", "text")
+        return Form("emptyset", "math")
     bare = unwrap(text).strip()
     if re.fullmatch(r"[A-Za-z]", bare) or _RATIO.fullmatch(bare):
-        return Form(short(_text_key(bare)), "text")
+        return Form(short(text_key(bare)), "text")
+    if prose(bare):
+        return _words(text, readable=True)
     try:
         tree = _tree(text)
     except Words:
-        return _words(text, readable=True)
+        return _words(text, readable=r"\begin" not in text)
     except Unreadable:
         return None
     free = names(tree)
@@ -308,18 +312,21 @@ def _expression(text: str, level: int) -> Form | None:
         and not ((len(bare) == 2 and bare.islower()) or set(bare) <= set("xyz"))
     ):
         return _words(text, readable=True)  # ABC is a triangle or a choice, xy a product
-    key = fingerprint(sorted(free), lambda point: value(tree, point), exact=True)
+    used = sorted(free)
+    key = fingerprint(used, lambda point: value(tree, point), exact=True, dense=bent(tree, used))
     return None if key is None else Form(key, "math")
 
 
 _READERS: tuple[Callable[[str, int], Form | None], ...] = (
-    _matrix, _union, _list, _relation, _bracketed, _plus_minus, _expression,
+    _quantities, _matrix, _union, _list, _relation, _bracketed, _plus_minus, _expression,
 )  # fmt: skip
 
 
 def _tree(text: str) -> Tree:
     """The tree of an expression, without a unit at its end."""
     text = text.strip()
+    if DERIVATIVE.search(text):  # d is no factor there
+        raise Unreadable(text)
     for _ in range(2):
         shorter = without_unit(text)
         if shorter == text or text.endswith("°") or not re.search(r"[0-9\\]", shorter):
@@ -344,52 +351,4 @@ def _kind(forms: list[Form]) -> Kind:
 def _words(text: str, readable: bool) -> Form:
     """The text form. `readable`: it is known to be no mathematics, or no other kind than text."""
     bare = unwrap(text)
-    if not readable and bare.isascii() and _MATHEMATICAL.search(bare) and not _PROSE.search(bare):
-        return Form(short(_text_key(bare)), "unread")
-    return Form(short(_text_key(bare)), "text")
-
-
-def _text_key(text: str) -> str:
-    text = _ARTICLE.sub("", text.casefold())
-    text = re.sub(r"([\^_])\s?\{\s?([0-9a-z])\s?\}", r"\1\2", text).replace("$", "").replace("°", "")
-    return re.sub(r"(?<![0-9])\s+|\s+(?![0-9])", "", text)  # "1 2" is not 12
-
-
-def _split(text: str, tight: bool = False) -> list[str]:
-    """The parts of `text` at its top-level commas, semicolons, "and" and "or".
-
-    Thousands ("1,234, 5,678") stay together; with `tight` only where other commas have a space behind them.
-    """
-    kept: set[int] = set()
-    if not tight or ", " in text:
-        kept = {at for run in _THOUSANDS.finditer(text) for at in range(run.start(), run.end())}
-    parts, depth, start, position = [], 0, 0, 0
-    while position < len(text):
-        character = text[position]
-        depth += (character in "([{") - (character in ")]}")
-        if depth <= 0 and position not in kept and character in ",;ao ":
-            found = _SEPARATOR.match(text, position)
-            word = character in "ao" and position > 0 and (text[position - 1].isalnum() or text[position - 1] == "\\")
-            if found and not word:
-                parts.append(text[start : found.start()].strip())
-                start = position = found.end()
-                continue
-        position += 1
-    return [*parts, text[start:].strip()]
-
-
-def _sides(text: str) -> tuple[list[str], list[str]]:
-    """The signs of relation at the top level of `text` and what stands between them."""
-    depth, signs, sides, start = 0, [], [], 0
-    position = 0
-    while position < len(text):
-        character = text[position]
-        depth += (character in "([{") - (character in ")]}")
-        found = _SIGN.match(text, position) if depth <= 0 and character in "\\=<>" else None
-        if found:
-            signs.append(found[0])
-            sides.append(text[start:position].strip())
-            start = position = found.end()
-        else:
-            position += 1
-    return signs, [*sides, text[start:].strip()]
+    return Form(short(text_key(bare)), "unread" if not readable and mathematical(bare) else "text")

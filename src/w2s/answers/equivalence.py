@@ -6,7 +6,8 @@ grammar reads goes to Math-Verify and SymPy in worker processes (`w2s.answers.po
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from w2s.answers.canonical import Form, canonical
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 Verdict = Literal["correct", "wrong", "no_answer", "undecided"]
 
+_SECONDS = 0.95  # for all that worker processes have to read for one verdict
+_PROSE = re.compile(r"(?!inf\b|emptyset\b)[a-z]{2}[a-z0-9 ]*")  # a text that no reading is spelled like
+
 
 def key(prediction: str | None, match: Match = "equivalent") -> str | None:
     """The canonical form of a final answer: two answers are equal if and only if their keys are. Never raises.
@@ -31,29 +35,42 @@ def key(prediction: str | None, match: Match = "equivalent") -> str | None:
         match: "equivalent" (ours, see `w2s.answers.canonical`) or "string" (released code).
 
     Returns:
-        None for no answer, for one that is empty once normalised, and for one longer than 400 characters. An answer
-        that nothing here can read as mathematics has the key of its text.
+        None for no answer, for one that is empty once normalised or longer than 400 characters, and for mathematics
+        that worker processes did not read in time (`undecided`). An answer that nothing here can read as mathematics
+        has the key of its text.
     """
-    return keys([prediction], match)[0]
+    return keys([prediction], match, _SECONDS)[0]
 
 
-def keys(predictions: Sequence[str | None], match: Match = "equivalent") -> list[str | None]:
-    """The `key` of each of `predictions`; what needs worker processes is read by all of them at once."""
+def keys(
+    predictions: Sequence[str | None], match: Match = "equivalent", seconds: float | None = None
+) -> list[str | None]:
+    """The `key` of each of `predictions`; what needs worker processes is read by all of them at once.
+
+    Args:
+        predictions: answers as `extract` gives them.
+        match: as `key`.
+        seconds: the wall clock for all worker processes together; None: as long as it takes, each answer in time.
+    """
     if match == "string":
         return [None if _absent(each) else normalise(str(each)) or None for each in predictions]
     forms = [None if _absent(each) else canonical(str(each)) for each in predictions]
     readings = _readings(
-        str(answer) for answer, form in zip(predictions, forms, strict=True) if form and form.kind == "unread"
+        [(str(answer), form) for answer, form in zip(predictions, forms, strict=True) if form is not None], seconds
     )
-    found: list[str | None] = []
-    for answer, form in zip(predictions, forms, strict=True):
-        reading = readings.get(str(answer))
-        found.append((reading.key if reading and reading.key else form.key if form else None) or None)
-    return found
+    return [None if form is None else _final(form, readings) for form in forms]
+
+
+def undecided(prediction: str | None, key: str | None, match: Match = "equivalent") -> bool:
+    """Whether `prediction` has no `key` because it was not read in time, and not because it is no answer."""
+    return match == "equivalent" and key is None and not _absent(prediction) and bool(canonical(str(prediction)).key)
 
 
 def grade(prediction: str | None, gold: str, match: Match = "equivalent") -> Verdict:
     """The verdict on `prediction` against `gold`, a final answer ("18", "1,200", "x^2+1").
+
+    "correct" if and only if both have one key, where both are decided. It takes at most a second once worker processes
+    are started, which takes one or two, and not more than 20 where they hang; most answers need none.
 
     "undecided": the prediction is too long to compare, or one side is mathematics that was not read in time (or at all,
     where Math-Verify is not installed).
@@ -61,54 +78,86 @@ def grade(prediction: str | None, gold: str, match: Match = "equivalent") -> Ver
     Raises:
         UserError: `gold` has no canonical form, so nothing could ever be graded against it.
     """
-    return grades([(prediction, gold)], match)[0]
+    return grades([(prediction, gold)], match, _SECONDS)[0]
 
 
-def grades(pairs: Sequence[tuple[str | None, str]], match: Match = "equivalent") -> list[Verdict]:
+def grades(
+    pairs: Sequence[tuple[str | None, str]], match: Match = "equivalent", seconds: float | None = None
+) -> list[Verdict]:
     """The `grade` of each pair of a prediction and its gold; all worker processes read what needs them.
+
+    Args:
+        pairs: predictions with their gold.
+        match: as `grade`.
+        seconds: as `keys`.
 
     Raises:
         UserError: as `grade`.
     """
     compared = [(prediction, gold, _form(prediction, match), _gold_form(gold, match)) for prediction, gold in pairs]
-    open_pairs = [pair for pair in compared if pair[2] is not None and _open(pair[2], pair[3])]
     readings = _readings(
-        answer
-        for prediction, gold, form, gold_form in open_pairs
-        for answer, each in ((str(prediction), form), (gold, gold_form))
-        if each is not None and each.kind == "unread"
+        [
+            each
+            for prediction, gold, form, gold_form in compared
+            if form is not None and _open(form, gold_form)
+            for each in ((str(prediction), form), (gold, gold_form))
+        ],
+        seconds,
     )
-    return [_verdict(*pair, readings) for pair in compared]
+    return [_verdict(prediction, form, gold_form, readings) for prediction, _, form, gold_form in compared]
 
 
-def _verdict(
-    prediction: str | None, gold: str, form: Form | None, gold_form: Form, readings: dict[str, Reading]
-) -> Verdict:
+def _verdict(prediction: str | None, form: Form | None, gold: Form, readings: Mapping[str, Reading]) -> Verdict:
     if form is None:
         return "undecided" if prediction is not None and len(prediction) > MAX_ANSWER else "no_answer"
-    if form.key == gold_form.key:
+    if _same(form, gold):
         return "correct"
-    if not _open(form, gold_form):
+    if not _open(form, gold):
         return "wrong"
-    read = [readings.get(answer) for answer in (str(prediction), gold)]
-    found = [reading.key if reading else each.key for reading, each in zip(read, (form, gold_form), strict=True)]
+    found = [_final(each, readings) for each in (form, gold)]
     if None not in found and found[0] == found[1]:
         return "correct"
-    return "wrong" if all(reading is None or reading.decided for reading in read) else "undecided"
+    decided = None not in found and all(
+        each.kind != "unread" or (each.key in readings and readings[each.key].decided) for each in (form, gold)
+    )
+    return "wrong" if decided else "undecided"
+
+
+def _final(form: Form, readings: Mapping[str, Reading]) -> str | None:
+    """The key of a form: what worker processes make of it, where it is unread."""
+    if form.kind != "unread":
+        return form.key or None
+    reading = readings.get(form.key)
+    if reading is None:  # there are no workers
+        return form.key
+    return (reading.key or form.key) if reading.decided else None
+
+
+def _same(form: Form, gold: Form) -> bool:
+    """Whether two forms are equal as they stand; one unread text has one reading, whatever it is."""
+    return form.key == gold.key and (form.kind == "unread") == (gold.kind == "unread")
 
 
 def _open(form: Form, gold: Form) -> bool:
     """Whether worker processes could find two different forms equal."""
-    return form.key != gold.key and "unread" in (form.kind, gold.kind) and "text" not in (form.kind, gold.kind)
+    kinds = (form.kind, gold.kind)
+    if _same(form, gold) or "unread" not in kinds:
+        return False
+    other = gold if form.kind == "unread" else form
+    return other.kind != "text" or not _PROSE.fullmatch(other.key)
 
 
-def _readings(answers: Iterable[str]) -> dict[str, Reading]:
-    unread = list(dict.fromkeys(answers))
+def _readings(answers: Iterable[tuple[str, Form]], seconds: float | None) -> Mapping[str, Reading]:
+    """The readings of the unread among `answers`, by their forms' keys: equal texts have one in this process."""
+    unread: dict[str, str] = {}
+    for answer, form in answers:
+        if form.kind == "unread":
+            unread.setdefault(form.key, answer)
     if not unread:
         return {}
-    from w2s.answers import pool  # most runs never need a worker process
+    from w2s.answers import readings  # most runs never need a worker process
 
-    return dict(zip(unread, pool.read_many(unread), strict=True))
+    return readings.readings(unread, seconds)
 
 
 def _absent(prediction: str | None) -> bool:

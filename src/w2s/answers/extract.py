@@ -22,7 +22,9 @@ delimiters and a name ("x=") are one answer, joined by ", " (as Math-Verify, whi
 that holds more than `MAX_ANSWER` characters, is none.
 
 A number may have a sign, a currency sign, separators, a fraction or whole part, a clock or ratio part, a power of ten,
-a percent sign and a scale word ("5 million"). A minus after a digit, letter or closing bracket is an operator: "10-5"
+a percent sign and a scale word ("5 million"). Digits of other scripts become ASCII, and invisible marks go, but for
+style "text". Where an answer is stated, "- 5" is -5 (on a line of its own after "the answer is:" it is an item of a
+list), and `\sqrt{2}` and "5k" are kept whole. A minus after a digit, letter or closing bracket is an operator: "10-5"
 gives 5. As the last number these count only when there is no other: digits inside words ("GPT4"), exponents and
 indices, ordinals, "Step 3", list numbering. Known weakness: of a response that was cut off, or that goes on after an
 unmarked conclusion, the last number is read, whatever it is.
@@ -43,29 +45,39 @@ _MAX_TEXT = 20_000  # only the end of a longer response is read: 1024 tokens are
 _WINDOW = MAX_ANSWER + 200  # an answer with its wrappers and lead words
 _MAX_MARKS = 50  # of each kind only the last ones are tried; reading one that says nothing may take 100 us
 
-_NEXT_QUESTION = re.compile(r"^[#*_> \t]{0,8}(?P<next>Q(?:uestion|UESTION)\b)", re.MULTILINE)
+_NEXT_QUESTION = re.compile(r"^[#*_> \t]{0,8}(?P<next>Q(?:uestion|UESTION)\b|question[*_]{0,2}:)", re.MULTILINE)
 _NEXT_PROBLEM = re.compile(
     r"\n[#*_> \t]{0,8}(?:(?:Q|User|Human|Instruction|Problem|PROBLEM|Exercise)(?:\s[0-9]{1,3})?[*_]{0,2}:"
-    r"|(?:Problem|Exercise)\s[0-9]{1,3}[*_]{0,2}$|You are participating in an international )"
+    r"|(?:Problem|Exercise)\s[0-9]{1,3}[*_]{0,2}$|(?:[Nn]ext|[Nn]ew)\s(?:question|problem|Question|Problem)[*_]{0,2}:"
+    r"|You are participating in an international )"
     r"|</s>|<\|(?:im_end|eot_id|end_of_text|endoftext)\|>|<end_of_turn>|<eos>|\[INST\]",
     re.MULTILINE,
 )
 
+_VULGAR = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
 _DIGITS = r"[0-9]+(?:(?:[.,]|\{,\}|\\,|,\\!)[0-9]+)*"
 _POWER = r"\^[ ]?(?:\{[ ]?[-+]?[0-9]{1,9}[ ]?\}|[-+]?[0-9]{1,9})"
 _NUMBER = re.compile(
-    r"(?:(?<![A-Za-z0-9)\]}%−-])[-−])?(?:\\?\$|[€£¥₹])?(?:(?<=[$€£¥₹])[-−])?"
-    r"(?:(?:[0-9]{1,12}[ ]?)?\\[dtc]?frac[ ]?\{[0-9]{1,30}\}[ ]?\{[0-9]{1,30}\}"
+    r"(?:(?<![A-Za-z0-9)\]}%−–-])[-−–])?(?:\\?\$|[€£¥₹])?(?:(?<=[$€£¥₹])[-−–])?"
+    r"(?:(?:[0-9]{1,12}[ ]?)?\\[dtc]?frac[ ]?(?:\{[0-9]{1,30}\}|[0-9])[ ]?(?:\{[0-9]{1,30}\}|[0-9])"
+    rf"|(?:[0-9]{{1,12}}[ ]?)?[{_VULGAR}]"
     rf"|[0-9]{{1,12}}[ ][0-9]{{1,9}}/[0-9]{{1,9}}(?![0-9])"
     rf"|(?:{_DIGITS}|\.[0-9]+)(?:/{_DIGITS}|(?::[0-9]{{1,9}}){{1,2}})?"
-    rf"(?:{_POWER}|[ ]?(?:\\times|\\cdot|[x×*])[ ]?10{_POWER}|[eE][-+]?[0-9]{{1,9}}(?![\w]))?"
+    rf"(?:{_POWER}|⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]{{1,9}}|[ ]?(?:\\times|\\cdot|[x×*])[ ]?10{_POWER}|[eE][-+]?[0-9]{{1,9}}(?![\w]))?"
     r"(?:[ ]?\\?%|[ ](?:hundred|thousand|million|billion|trillion|dozen)\b)?)"
 )
 _INSIDE = re.compile(r"(?:[A-Za-z_\\]|[\^_]\{|\^|\b[Ss]tep[ ])$")  # what, before digits, makes them no number
 _AFTER = re.compile(r"(?:st|nd|rd|th)\b|[.)][*_]{0,2}[ \t]+[A-Za-z*\\$]")
 _OPERATOR = re.compile(
-    r"[ ]?(?:(?:[-+*/^×÷·−]|x)[ ]?[-(]?[0-9$\\.]|[-+*^][ ]?[a-zA-Z]\b|\\(?:times|cdot|div|pi|sqrt|pm)\b)|[abnpqxyz]\b"
+    r"[ ]?(?:(?:[-+*/^×÷·−–]|x)[ ]?[-(]?[0-9$\\.]|[-+*^][ ]?[a-zA-Z]\b|\\(?:times|cdot|div|pi|sqrt|pm)\b)"
+    r"|[abkKnpqxyz]\b"
 )
+_SYMBOLIC = re.compile(r"[-−–]?[ ]?\\(?:sqrt|pi|pm|log|ln|binom|infty)(?![A-Za-z])")
+_WORDED = re.compile(r"[ ](?:of|times|plus|minus|divided by|multiplied by)\b[^=]*=")
+_SPACED_SIGN = re.compile(r"[-−–][ ]+(?=(?:\\?\$|[€£¥₹])?\.?[0-9])")
+_BULLET = re.compile(r"[-–*•][ ]+")
+_FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 _STATED = re.compile(
     r"\b(?:final |correct )?ans(?:wers?)?\b[^\n.:=]{0,60}?"
@@ -129,6 +141,8 @@ def extract(text: str, style: Style, flexible: bool = True) -> str | None:
     if not flexible and style in _RELEASED_MARK:
         return _bounded(_released(text, _RELEASED_MARK[style]))
     text = _response(text)
+    if not text.isascii() and flexible and style != "text":
+        text = _FOREIGN_DIGIT.sub(lambda digit: str(int(digit[0])), _INVISIBLE.sub("", text))
     if not flexible:
         if style == "olympicarena":
             return next((_bounded(text[start:end]) for _, start, end in _boxes(text)), None)
@@ -193,6 +207,8 @@ def _statements(text: str, style: Style, *marks: re.Pattern[str], after: int = 0
         window = text[mark.end() : mark.end() + _WINDOW]
         lead = _LEAD.match(window)
         value = window[lead.end() :] if lead else window
+        if lead and "\n" in lead[0] and (bullet := _BULLET.match(value)):
+            value = value[bullet.end() :]
         if not value or _NOTHING.match(value):
             continue
         sentence = _sentence(value)
@@ -247,10 +263,15 @@ def _quantity(phrase: str, whole: bool = False) -> str | None:
         whole: `phrase` is all answer, so that one with several numbers ("1 hour, 45 minutes") is kept whole.
     """
     for part in (_plain(phrase), _plain(phrase.rpartition("=")[2])):
+        part = _SPACED_SIGN.sub("-", part, count=1) if _SPACED_SIGN.match(part) else part
         number = _NUMBER.match(part)
         if number is None:
+            if _SYMBOLIC.match(part):
+                return part
             continue
         rest = part[number.end() :]
+        if _WORDED.match(rest):
+            continue
         if not _OPERATOR.match(rest) and not (whole and re.search(r"^[^=(]{0,40}[0-9]", rest)):
             return _written(number)
         if "=" not in rest:
@@ -269,7 +290,7 @@ def _hashes(text: str, style: Style) -> Iterator[str]:
         line = text[mark.end() : mark.end() + _WINDOW].partition("\n")[0].partition("####")[0].strip()
         if _TITLE.match(line) or line.endswith(":"):
             continue
-        if style in ("gsm8k", "number") and not re.match(r"[-−$\\€£¥₹.0-9]|[a-zA-Z]\w{0,9}\s?=", line):
+        if style in ("gsm8k", "number") and not re.match(rf"[-−–$\\€£¥₹.0-9{_VULGAR}]|[a-zA-Z]\w{{0,9}}\s?=", line):
             continue
         answer = _bounded(_quantity(line, whole=True) if style in ("gsm8k", "number") else _sentence(line))
         if answer:

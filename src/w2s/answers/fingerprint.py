@@ -1,95 +1,112 @@
 """The key of a value or of a function: equal mathematics gets one string, however it was written (ours).
 
-A function is its values at four fixed points that depend on the names of its variables alone, so nothing about two
-answers has to be known to compare them, and equality of keys is symmetric and transitive. Values are exact fractions as
-long as they can be, else numbers of 100 digits of which 64 are compared.
+A function is its values at fixed points that depend on the names of its variables alone (`w2s.answers.probes`), so
+nothing about two answers has to be known to compare them, and equality of keys is symmetric and transitive. Values are
+exact fractions as long as they can be, else numbers of 100 digits. At four small points 64 of them are compared; at 18
+of all sizes, which tell |x - 5| from 5 - x, 30.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import mpmath
 
+from w2s.answers.cost import Spent
+from w2s.answers.probes import COARSE, DENSE, FINE, coordinate
+
 DIGITS = 100  # of the working precision
 _GUARD = 140  # digits of the second evaluation, which shows what the first one lost
 _KEPT = 64  # digits compared
+_ROUGH = 30  # at the coarse points, which are computed once
+_SMALL = 60  # digits after the point, beyond which a value at a coarse point is 0
 _NEAR = 80  # digits to which a value must agree with a small rational to be that rational
 _DENOMINATOR = 10**12
 _HEIGHT = 10**60  # numerator times denominator: far below the 10^80 at which such a rational could be found by chance
 _LONGEST = 200  # characters of a key
-_POINTS = 4
 
 CONTEXT: Any = mpmath.MPContext()
 """The arithmetic values are computed in. Its precision changes only in this module, under a lock."""
 CONTEXT.dps = DIGITS
 _LOCK = threading.RLock()
-_TINY = {digits: CONTEXT.mpf(10) ** -digits for digits in (10, _KEPT + 4, 80)}
+_TINY = {digits: CONTEXT.mpf(10) ** -digits for digits in (10, _SMALL, _KEPT + 4, 80)}
+_TINIEST = Fraction(1, 10**_SMALL)
 
 Value = Any  # Fraction | int | CONTEXT.mpf | CONTEXT.mpc: mpmath has no types
 Function = Callable[[Mapping[str, Any]], Value]
 
 
-def fingerprint(names: Sequence[str], value: Function, exact: bool = False) -> str | None:
+def fingerprint(names: Sequence[str], value: Function, exact: bool = False, dense: bool = False) -> str | None:
     """The canonical key of a constant or of a function of real variables.
 
     Args:
         names: the free variables that may occur.
         value: gives the value at a point, computed at the precision `CONTEXT` has at that moment. An exact `Fraction`
-            or `int` is welcome. Any exception means that there is no value there.
+            or `int` is welcome. Any exception but `Spent` means that there is no value there.
         exact: give `value` points of `Fraction` coordinates instead of `CONTEXT.mpf` ones.
+        dense: look at 68 points more; the key is then of a kind of its own. For functions with steps, and with bends
+            far out.
 
     Returns:
         For a constant the fraction it is, or agrees with to 80 digits, else its first 64 digits; "e" and "i" for
         themselves. For a function the names of the variables that matter and a hash of the values; for one variable
-        alone that letter. None without a value, or at fewer than two points.
+        alone that letter. None without a value, or at fewer than two of the small points.
     """
     with _LOCK:
-        used, values = _values(names, value, exact)
+        used, values, rough = _values(names, value, exact, dense)
         if not used:
             return None if values[0] is None else _constant(values[0])
         if sum(each is not None for each in values) < 2:
             return None
         digits = [None if each is None else _digits(each) for each in values]
+        digits += [None if each is None else _rough(each) for each in rough]
     if any(each is not None and each[1] == "0" for each in digits):
         # Real variables: outside the real domain it only counts that it is outside, so x sqrt(x) = sqrt(x^3).
         digits = [each if each is None or each[1] == "0" else ("complex", "") for each in digits]
-    if len(used) == 1 and len(used[0]) == 1 and digits == [_digits(coordinate(used[0], at)) for at in range(_POINTS)]:
+    if (
+        len(used) == 1
+        and len(used[0]) == 1
+        and all((_digits if at in FINE else _rough)(coordinate(used[0], at)) == each for at, each in enumerate(digits))
+    ):
         return used[0].casefold()
-    return _hashed(f"f({','.join(used)})", digits)
+    return _hashed(f"{'g' if dense else 'f'}({','.join(used)})", digits)
 
 
-def proportional(names: Sequence[str], value: Function, exact: bool = False) -> str | None:
+def proportional(names: Sequence[str], value: Function, exact: bool = False, dense: bool = False) -> str | None:
     """The key of the equation "value = 0": that of the function up to a constant factor other than 0.
 
     Returns:
         None where the function is constant, or has fewer than three values.
     """
     with _LOCK:
-        used, values = _values(names, value, exact)
+        used, values, rough = _values(names, value, exact, dense)
         first = next((each for each in values if each is not None and each != 0), None)
         if not used or first is None or sum(each is not None for each in values) < 3:
             return None
-        return _hashed(f"0=f({','.join(used)})", [None if each is None else _ratio(each, first) for each in values])
+        digits = [None if each is None else _ratio(each, first, _digits) for each in values]
+        digits += [None if each is None else _ratio(each, first, _rough) for each in rough]
+        return _hashed(f"{'1' if dense else '0'}=f({','.join(used)})", digits)
 
 
-@cache
-def coordinate(name: str, index: int) -> Fraction:
-    """The `index`-th fixed value of the variable `name`: a fraction with 0.1 < |value| < 3, the first positive."""
-    digest = hashlib.sha256(f"{name}:{index}".encode()).digest()
-    over, under = 101 + int.from_bytes(digest[:4], "big") % 2600, (907, 911, 919, 929)[index % _POINTS]
-    size = Fraction(over if over % under else over + 1, under)
-    first = digest[4] % 2 if index > 1 else 0
-    return -size if (0, 1, first, 1 - _first(name))[index % _POINTS] else size
-
-
-def _first(name: str) -> int:
-    return hashlib.sha256(f"{name}:2".encode()).digest()[4] % 2
+def constant(names: Sequence[str], value: Function) -> Value | None:
+    """The value of a function that does not vary (its points are `Fraction`s); None where it does, or has none."""
+    with _LOCK:
+        first: Value | None = None
+        for index in (FINE[0], COARSE[0], *FINE[1:], *COARSE[1:]):
+            point = {name: coordinate(name, index) for name in names}
+            here = _at(point, value, True) if index in FINE else _once(point, value, True)
+            if first is None:
+                first = here
+            if first is None or (here is None and index in FINE):
+                return None
+            if here is not None and not (_same(here, first) if index in FINE else _rough(here) == _rough(first)):
+                return None
+        near = None if isinstance(first, (Fraction, CONTEXT.mpc)) else _rational(first)
+        return first if near is None else near
 
 
 def rational(value: Fraction) -> str:
@@ -113,20 +130,51 @@ def _hashed(kind: str, digits: Sequence[tuple[str, str] | None]) -> str:
     return short(f"{kind}#{_hash(kind + values)}")
 
 
-def _values(names: Sequence[str], value: Function, exact: bool) -> tuple[list[str], list[Value | None]]:
-    """The names that matter, sorted, and the values at the fixed points (one value for a constant)."""
+def _values(
+    names: Sequence[str], value: Function, exact: bool, dense: bool
+) -> tuple[list[str], list[Value | None], list[Value | None]]:
+    """The names that matter, sorted, and the values at the small points and the others (one value for a constant)."""
     names = sorted(set(names))
-    points = [{name: coordinate(name, index) for name in names} for index in range(_POINTS if names else 1)]
-    values = [_at(point, value, exact) for point in points]
-    if len(names) <= 1:
-        matters = any(not _same(each, values[0]) for each in values[1:])
-        return (list(names), values) if matters else ([], values[:1])
-    used = []
-    for name in names:
-        moved = ({**points[0], name: other[name]} for other in points[1:])
-        if any(not _same(_at(point, value, exact), values[0]) for point in moved):
-            used.append(name)
-    return (used, values) if used else ([], values[:1])
+    if not names:
+        return [], [_at({}, value, exact)], []
+    others = [*COARSE, *(DENSE if dense else ())]
+    points = {index: {name: coordinate(name, index) for name in names} for index in (*FINE, *others)}
+    values = [_at(points[index], value, exact) for index in FINE]
+    rough = [_once(points[index], value, exact) for index in others]
+    varies = any(not _same(each, values[0]) for each in values[1:]) or _vary(rough)
+    used = names if varies else []
+    if len(names) > 1:
+
+        def moved(name: str, indices: Sequence[int]) -> Iterator[Mapping[str, Fraction]]:
+            return ({**points[0], name: points[index][name]} for index in indices)
+
+        used = [
+            name
+            for name in names
+            if any(not _same(_at(point, value, exact), values[0]) for point in moved(name, FINE[1:]))
+            or (varies and _vary([values[0], *(_once(point, value, exact) for point in moved(name, COARSE))]))
+        ] or used
+    return (used, values, rough) if used else ([], values[:1], [])
+
+
+def _vary(values: Sequence[Value | None]) -> bool:
+    """Whether values at coarse points differ; a point without a value says nothing."""
+    return len({_rough(each) for each in values if each is not None}) > 1
+
+
+def _once(point: Mapping[str, Fraction], value: Function, exact: bool) -> Value | None:
+    """The value at a coarse point, to about 30 digits; None where there is none."""
+    try:
+        at = value(_lifted_point(point, exact))
+        return at if isinstance(at, (int, Fraction)) or CONTEXT.isfinite(at) else None
+    except Spent:
+        raise
+    except Exception:
+        return None
+
+
+def _lifted_point(point: Mapping[str, Fraction], exact: bool) -> Mapping[str, Any]:
+    return point if exact else {name: CONTEXT.mpf(x.numerator) / x.denominator for name, x in point.items()}
 
 
 def _at(point: Mapping[str, Fraction], value: Function, exact: bool) -> Value | None:
@@ -135,15 +183,15 @@ def _at(point: Mapping[str, Fraction], value: Function, exact: bool) -> Value | 
     try:
         for digits in (DIGITS, _GUARD):
             CONTEXT.dps = digits
-            at = value(
-                point if exact else {name: CONTEXT.mpf(x.numerator) / x.denominator for name, x in point.items()}
-            )
+            at = value(_lifted_point(point, exact))
             if isinstance(at, (int, Fraction)):
                 return Fraction(at)
             found.append(CONTEXT.convert(at))
             if not CONTEXT.isfinite(found[-1]):
                 return None
         return _agreed(*found)
+    except Spent:
+        raise
     except Exception:  # an undefined value, in whatever way the reader's own library says so
         return None
     finally:
@@ -189,11 +237,11 @@ def _digits(value: Value) -> tuple[str, str]:
     return _decimal(real), _decimal(imaginary) if imaginary else "0"
 
 
-def _decimal(value: Value) -> str:
-    """64 significant digits, rounded once."""
+def _decimal(value: Value, digits: int = _KEPT) -> str:
+    """Significant digits, rounded once."""
     if isinstance(value, Fraction):
         value = _lifted(value)
-    return str(mpmath.libmp.to_str(value._mpf_, _KEPT)) if value else "0"
+    return str(mpmath.libmp.to_str(value._mpf_, digits)) if value else "0"
 
 
 def _lifted(value: Value) -> Value:
@@ -202,13 +250,25 @@ def _lifted(value: Value) -> Value:
     return CONTEXT.make_mpf(mpmath.libmp.from_rational(value.numerator, value.denominator, 500, "n"))
 
 
-def _ratio(value: Value, by: Value) -> tuple[str, str]:
-    if isinstance(value, Fraction) and isinstance(by, Fraction):
-        return _digits(value / by)
+def _rough(value: Value) -> tuple[str, str]:
+    if isinstance(value, (int, Fraction)):
+        exact = Fraction(value)
+        return _decimal(exact if abs(exact) > _TINIEST else Fraction(0), _ROUGH), "0"
+    size = abs(value)
+    if size < _TINY[_SMALL]:
+        return "0", "0"
+    least: Any = size * _TINY[_SMALL]
+    real, imaginary = ("0" if abs(part) < least else _decimal(part, _ROUGH) for part in _parts(value))
+    return real, imaginary
+
+
+def _ratio(value: Value, by: Value, written: Callable[[Value], tuple[str, str]]) -> tuple[str, str]:
+    if isinstance(value, (int, Fraction)) and isinstance(by, Fraction):
+        return written(value / by)
     CONTEXT.dps = _GUARD
     try:
         ratio = _lifted(value) / _lifted(by)
-        return _digits(_agreed(ratio, ratio))
+        return written(_agreed(ratio, ratio))
     finally:
         CONTEXT.dps = DIGITS
 

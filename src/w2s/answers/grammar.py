@@ -191,8 +191,8 @@ class _Reader:
         r"""The next factor of an unwritten product; `3\frac{1}{2}` is a mixed number."""
         fraction = self._tokens[self._at] == ("command", "frac")
         written = self._tokens[self._at - 1][0] == "number"
-        if self.peek() == "number" and (written or left[0] in ("number", "name")):
-            raise Unreadable("a number beside another, or x2")
+        if self.peek() == "number" and (written or left[0] in ("number", "name") or left[1] in ("e", "i")):
+            raise Unreadable("a number beside another, or x2, or 1e5")
         right = self._power()
         if fraction and written and left[0] == "number" and left[1].denominator == 1 and right[0] == "product":
             over, under = right[1], right[2][1]

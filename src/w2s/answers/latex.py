@@ -69,6 +69,7 @@ _REWRITES = tuple(
         (r"(?<!\\)\\([%#&$])", r"\1"),
         (r"\\(?:cdot|times|ast|bullet)(?![A-Za-z])", "*"),
         (r"\\div(?![A-Za-z])", "/"),
+        (r"\\pmod\s?([0-9A-Za-z]+)", r"\\pmod{\1}"),
         (r"(?<!\\)\{\s*\}(?!_)", ""),  # a group of nothing, as in "\frac{1}{{}216}"
         (r"\\(le|ge)(?:q|qslant|slant)(?![A-Za-z])", r"\\\1"),
         (r"\\(?:neq|not\s?=)(?![A-Za-z])|\\not=|!=", r"\\ne "),
@@ -97,7 +98,9 @@ _REWRITES = tuple(
     )
 )
 _LATEX_LIKE = re.compile(r"[\\~=°{]|degree")
-_DELIMITERS = re.compile(r"(?:(?<![A-Za-z\\])(?:US|AU?|CA?|NZ|HK))?\\?\$|(?<!\\)\\[()\[\]]", re.IGNORECASE)
+_DELIMITERS = re.compile(  # "US" goes with the "$" of US$5, but the a of $x+a$ stays
+    r"(?:(?<![^\s(-])(?:US|AU?|CA?|NZ|HK)(?=\\?\$\s?[0-9.]))?\\?\$|(?<!\\)\\[()\[\]]", re.IGNORECASE
+)
 _TIMES = re.compile(r"(?<=[0-9)])\s[xX]\s(?=[0-9(-])")  # "30 x 6.67"
 _TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|mbox|mathrm|mathbf|mathit|emph)\s?\{([^{}]*)\}")
 

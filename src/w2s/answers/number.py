@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_MAX_EXPONENT = 60  # a larger exponent stays text: 10^60 already has more digits than any answer
+_MAX_EXPONENT = 5000  # a number with a larger one is the text it is
 
 _GROUPED = (
     r"[0-9]{1,3}(?:,[0-9]{3}){1,9}"
@@ -42,12 +42,15 @@ _UNIT = re.compile(
 # After a number these words are part of its value or of another kind of answer, so "5 million" is not 5.
 _PART_OF_A_VALUE = """hundred thousand million billion trillion dozen half halves third thirds quarter quarters
     fourths pi am pm a.m. p.m. a.m p.m and or to than mod base by over times plus minus sqrt squared cubed factorial
-    remainder is if for where sin cos tan cot sec csc log ln exp lg theta alpha beta gamma phi not no infinity inf
-    each are so"""
+    remainder is if for where below above under over zero minus negative score gross lakh lakhs crore crores
+    fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth tenths twelfths hundredths thousandths
+    sin cos tan cot sec csc log ln exp lg theta alpha beta gamma phi not no infinity inf
+    are so"""
 _NOT_UNITS = frozenset(_PART_OF_A_VALUE.split())
 _SCALE = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _SCALED = re.compile(rf"(?P<number>.*[0-9])\s?(?P<scale>{'|'.join(_SCALE)})(?:\s(?P<unit>[a-z]+))?", re.IGNORECASE)
 _REPEATING = re.compile(r"([-+]?)([0-9]{0,40})\.([0-9]{0,40})\s?\\(?:overline|bar)\s?\{([0-9]{1,40})\}(?:\.\.\.)?")
+_REPEATED = re.compile(r"([-+]?)([0-9]{0,20})\.([0-9]{0,6}?)([0-9]{1,6}?)\4{2,}\.{3}")  # 0.333..., three times at least
 _EUROPEAN = re.compile(r"([-+]?)\s?([0-9]{1,3}(?:\.[0-9]{3})+),([0-9]{1,2})")  # 1.234,56
 _GROUPS = re.compile(r"[,\s']")
 
@@ -78,7 +81,7 @@ def _rarely(text: str) -> Fraction | None:
     if scaled and (scaled["unit"] or "").casefold() not in _NOT_UNITS:
         found = _NUMBER.fullmatch(scaled["number"])
         return None if not found else _scaled(_value(found), str(_SCALE[scaled["scale"].casefold()]))
-    repeating = _REPEATING.fullmatch(text)
+    repeating = _REPEATING.fullmatch(text) or _REPEATED.fullmatch(text)
     if repeating:
         sign, whole, fixed, period = repeating.groups()
         exactly = Fraction(int(whole + fixed or "0") + Fraction(int(period), 10 ** len(period) - 1), 10 ** len(fixed))
@@ -97,6 +100,8 @@ def without_unit(text: str) -> str:
     words = (unit["words"] or "").casefold().split()
     if not _NOT_UNITS.isdisjoint(words) or (words and not _word(words[0])):
         return text
+    if re.search(r"\{\s*[ixyznek]\s*\}", unit[0]):  # \text{i} is the number or a variable
+        return text
     if unit[0].lstrip().startswith("\\") and not _NOT_UNITS.isdisjoint(re.findall(r"[a-z.]+", unit[0].casefold())[1:]):
         return text
     return text[: unit.start()].strip()
@@ -107,6 +112,17 @@ def _word(text: str) -> bool:
     if re.fullmatch(_ABBREVIATIONS, text) or not text.isalpha():
         return True
     return len(text) > 2 and not (set(text) <= set("abcd") or set(text) <= set("xyz")) and not _VOWELS.isdisjoint(text)
+
+
+def unit_word(text: str) -> bool:
+    """Whether `text` is the word or abbreviation of a unit, or a thing that is counted."""
+    return text not in _NOT_UNITS and len(text) > 1 and _word(text)
+
+
+def oversized(text: str) -> bool:
+    """Whether `text` is a number in scientific notation that is too large or small for its value to be written out."""
+    found = _NUMBER.fullmatch(text)
+    return found is not None and _value(found) is None and (found["exponent"] or found["ten"]) is not None
 
 
 def _value(found: re.Match[str]) -> Fraction | None:
@@ -121,7 +137,7 @@ def _value(found: re.Match[str]) -> Fraction | None:
     whole = found["whole"] or found["whole2"]
     if whole is None:
         return sign * over / under
-    return sign * (exact(whole) + over / under) if over >= 0 and under > 0 else None
+    return sign * (exact(whole) + over / under) if 0 <= over < under else None
 
 
 def exact(digits: str) -> Fraction:

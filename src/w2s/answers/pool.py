@@ -16,7 +16,6 @@ import importlib.util
 import json
 import logging
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -24,20 +23,21 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import NamedTuple
+
+from w2s.answers.channel import Channel
 
 MAX_LENGTH = 2_000
 """Characters an answer may have to be sent to a worker."""
 _SECONDS = 0.95
 _MARGIN = 0.2  # from the guard's limit to ours: what killing and replying may take on a busy machine
 _GRACE = 3.0  # for a guard that missed the limit: on a machine so busy, another start would take long
-_START_SECONDS = 60.0  # a start takes about a second, on a loaded machine many
+_START_SECONDS = 20.0  # a start takes one or two, on a loaded machine many; nobody waits longer for it
 _FAILED_STARTS = 3
 _CACHED = 20_000  # about 10 MB
-_LINE = 1 << 20
 _LOG = logging.getLogger(__name__)
 
 
@@ -54,51 +54,6 @@ class Reading(NamedTuple):
 
 
 UNDECIDED = Reading(None, decided=False)
-
-
-class Channel:
-    """Lines over two pipe ends, received with a deadline."""
-
-    def __init__(self, source: int, sink: int) -> None:
-        self._ends = (source, sink)
-        self._received = b""
-
-    def send(self, line: bytes) -> None:
-        """Send one line (without its end). OSError: the other side is gone."""
-        line += b"\n"
-        while line:
-            line = line[os.write(self._ends[1], line) :]
-
-    def receive(self, seconds: float, stop: Callable[[], object]) -> bytes:
-        """The next line; TimeoutError after `seconds`, EOFError where the other side is gone.
-
-        `stop` ends the other side; it is called, at the deadline, only where pipes cannot be polled (Windows).
-        """
-        deadline = time.monotonic() + seconds
-        timer = None if hasattr(select, "poll") else threading.Timer(seconds, stop)
-        if timer:
-            timer.start()
-        try:
-            while b"\n" not in self._received:
-                if not self.ready(deadline - time.monotonic()):
-                    raise TimeoutError
-                part = os.read(self._ends[0], 1 << 16)
-                self._received += part
-                if not part or len(self._received) > _LINE:
-                    raise EOFError
-        finally:
-            if timer:
-                timer.cancel()
-        line, _, self._received = self._received.partition(b"\n")
-        return line
-
-    def ready(self, seconds: float) -> bool:
-        """Whether something can be read within `seconds` without waiting. Always true on Windows."""
-        if self._received or not hasattr(select, "poll"):
-            return True
-        poller = select.poll()
-        poller.register(self._ends[0], select.POLLIN)
-        return bool(poller.poll(max(0.0, seconds) * 1000))
 
 
 class _Worker:
@@ -119,6 +74,7 @@ class _Worker:
         assert self.process.stdin and self.process.stdout  # both are pipes
         self._ends = (self.process.stdout, self.process.stdin)
         self._channel = Channel(self._ends[0].fileno(), self._ends[1].fileno())
+        self.started = False
         self.expect(_START_SECONDS)
 
     def expect(self, seconds: float) -> None:
@@ -132,6 +88,7 @@ class _Worker:
                 raise EOFError
             return False
         self._channel.receive(_START_SECONDS, self.stop)
+        self.started = True
         return True
 
     def ask(self, answer: str, seconds: float) -> Reading:
@@ -203,8 +160,13 @@ class Pool:
     ) -> None:
         self.close()
 
-    def read(self, answer: str) -> Reading:
-        """The reading of `answer`. Thread-safe; never raises for any answer; the first call also waits for a start."""
+    def read(self, answer: str, until: float | None = None) -> Reading:
+        """The reading of `answer`. Thread-safe; never raises for any answer; the first call also waits for a start.
+
+        Args:
+            answer: any text.
+            until: a time of `time.monotonic`, at which it is undecided if it was not read before.
+        """
         if len(answer) > MAX_LENGTH:
             return Reading(None, decided=True)
         with self._changed:
@@ -212,13 +174,14 @@ class Pool:
             if known is not None and known is not _TRIED_ONCE:
                 self._cache.move_to_end(answer)
                 return known
-        worker = self._acquire()
+        worker = self._acquire(until)
         if worker is None:
             return UNDECIDED
         reading: Reading | None = None
         late = False
+        left = self.seconds if until is None else until - time.monotonic()
         try:
-            reading = worker.ask(answer, self.seconds)
+            reading = worker.ask(answer, max(0.0, min(self.seconds, left)))
         except TimeoutError:
             reading = UNDECIDED
             worker.expect(_GRACE)
@@ -230,6 +193,8 @@ class Pool:
             if reading is None:  # KeyboardInterrupt and its like: its reply would be taken for the next answer's
                 worker.kill()
             self._release(worker, late)
+        if not reading.decided and left < self.seconds - _MARGIN:
+            return reading  # it did not have its time
         with self._changed:
             # A second try for what may have been a busy machine; a third would cost a second for nothing.
             self._cache[answer] = reading if reading.decided or known is _TRIED_ONCE else _TRIED_ONCE
@@ -237,15 +202,21 @@ class Pool:
                 self._cache.popitem(last=False)
         return reading
 
-    def read_many(self, answers: Sequence[str]) -> list[Reading]:
-        """The readings of `answers`, in their order; equal ones are read once, and all workers are used."""
+    def read_many(self, answers: Sequence[str], seconds: float | None = None) -> list[Reading]:
+        """The readings of `answers`, in their order; equal ones are read once, and all workers are used.
+
+        Args:
+            answers: any texts.
+            seconds: the wall clock for all of them, counted from when there is a worker; None: each has its own.
+        """
         different = list(dict.fromkeys(answers))
+        until = None if seconds is None else time.monotonic() + seconds + (0 if self._warm() else _START_SECONDS)
         if len(different) == 1 or self.workers == 1:
-            read = dict(zip(different, map(self.read, different), strict=True))
+            read = {answer: self.read(answer, until) for answer in different}
         else:
             threads = ThreadPoolExecutor(self.workers, "w2s-answers")
             try:
-                read = dict(zip(different, threads.map(self.read, different), strict=True))
+                read = dict(zip(different, threads.map(lambda each: self.read(each, until), different), strict=True))
             finally:
                 threads.shutdown(cancel_futures=True)
         return [read[answer] for answer in answers]
@@ -266,7 +237,13 @@ class Pool:
         for worker in idle:
             worker.end()
 
-    def _acquire(self) -> _Worker | None:
+    def _warm(self) -> bool:
+        with self._changed:
+            self._take_in_started()
+            return bool(self._busy) or any(worker.started for worker in (*self._idle, *self._starting))
+
+    def _acquire(self, until: float | None) -> _Worker | None:
+        patience = time.monotonic() + _START_SECONDS
         with self._changed:
             self._waiting += 1
             try:
@@ -275,7 +252,12 @@ class Pool:
                     if self._idle:
                         self._busy.append(self._idle.pop())
                         return self._busy[-1]
-                    if self._failures >= _FAILED_STARTS:
+                    now = time.monotonic()
+                    if self._failures >= _FAILED_STARTS or (until is not None and now >= until):
+                        return None
+                    if self._busy:
+                        patience = now + _START_SECONDS
+                    elif now >= patience:
                         return None
                     if len(self._starting) < min(self._waiting, self.workers - len(self._busy)):
                         self._start()
@@ -357,9 +339,9 @@ def read(answer: str) -> Reading:
     return _SHARED.read(answer) if available() else UNDECIDED
 
 
-def read_many(answers: Sequence[str]) -> list[Reading]:
-    """`read` for each of `answers`, in order, with all workers busy."""
-    return _SHARED.read_many(answers) if available() else [UNDECIDED] * len(answers)
+def read_many(answers: Sequence[str], seconds: float | None = None) -> list[Reading]:
+    """`read` for each of `answers`, in order, with all workers busy; `seconds` as `Pool.read_many`."""
+    return _SHARED.read_many(answers, seconds) if available() else [UNDECIDED] * len(answers)
 
 
 @atexit.register

@@ -8,11 +8,20 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from w2s.answers.arithmetic import Tree, names, value
-from w2s.answers.fingerprint import Value, fingerprint, proportional
+from w2s.answers.bends import STEPS as _STEPS
+from w2s.answers.bends import bent
+from w2s.answers.fingerprint import CONTEXT, Value, constant, fingerprint, proportional
+from w2s.answers.probes import FINE, coordinate
 
 _SYMBOL = r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_(?:[A-Za-z0-9]+|\{[^{}]*\}))?'{0,2}"
+DERIVATIVE = re.compile(
+    r"\\frac\s?\{\s?(?:d|\\mathrm\s?\{d\})\s?(?:\^\s?\{?[0-9n]\}?)?\s?[A-Za-z]?\s?\}\s?\{\s?(?:d|\\mathrm\s?\{d\})\s?"
+    r"[A-Za-z](?:\s?\^\s?\{?[0-9n]\}?)?\s?\}|(?<![A-Za-z\\])d(?:\^[0-9])?\s?[A-Za-z]?\s?/\s?d\s?[A-Za-z](?:\^[0-9])?(?![A-Za-z])"
+)
+r"""A derivative as Leibniz writes it: \frac{d}{dx}, dy/dx."""
 _NAMED = re.compile(
     rf"{_SYMBOL}"
+    r"|\\frac\s?\{d[A-Za-z]\}\s?\{d[A-Za-z]\}|d[A-Za-z]\s?/\s?d[A-Za-z]"
     r"|(?:[fghFGHPQ]|\\(?:phi|psi|Phi|Psi)|gcd|lcm|det|deg|max|min|dim|rank|tr|[Aa]rea|[Vv]olume)(?:_(?:[A-Za-z0-9]|\{[^{}]*\}))?(?:\^\{?-1\}?|'{1,2})?\s?\([^()]*\)"
     r"|[A-EI-VWp-w]'{0,2}\s?\([A-Za-z0-9, ]*\)"  # A(x) names an area, but x(x-1) is a product
     r"|\\(?:sin|cos|tan|cot|sec|csc)\s?(?:[A-Za-z]|\\[a-z]+)"
@@ -47,15 +56,20 @@ def equation(left: Tree, right: Tree) -> str | None:
 
     Linear in a variable with a constant factor: the key of what that variable equals, so that y=2x+1 and 4x-2y+2=0
     have one key. Of several such variables z comes first, then y, capitals, and the rest from the end of the alphabet:
-    the choice must be one for all spellings of an equation, and these are what people solve for. Else the key of
-    "= 0" up to a constant factor.
+    the choice must be one for all spellings of an equation, and these are what people solve for. |2x-7| = 3 is its two
+    solutions. Else the key of "= 0" up to a constant factor.
     """
     free = names(left) | names(right)
     for target in sorted(free, key=_preference)[:_TARGETS]:
         solved = _solved(left, right, target)
         if solved is not None:
-            return fingerprint(sorted(free - {target}), solved[0], exact=True)
-    return proportional(sorted(free), _difference(left, right), exact=True)
+            others = sorted(free - {target})
+            return fingerprint(others, solved[0], exact=True, dense=bent(left, others) or bent(right, others))
+    ends = _absolute(left, right)
+    if ends is not None:
+        return "{" + ",".join(sorted(set(ends))) + "}" if ends[0] != ends[1] else ends[0]
+    dense = bent(left, sorted(free)) or bent(right, sorted(free))
+    return proportional(sorted(free), _difference(left, right), exact=True, dense=dense)
 
 
 def _preference(name: str) -> tuple[int, list[int]]:
@@ -67,16 +81,17 @@ def inequality(left: Tree, sign: str, right: Tree) -> tuple[Bound | None, Bound 
     r"""What left < right says, for a sign of "<", ">", "<=", ">=".
 
     Returns:
-        Lower and upper bound of the only variable; with more variables the key of the bound on `y`; None where it is
-        not linear.
+        Lower and upper bound of the only variable; with more variables the key of the bound on `y`, and for |x| > 2
+        that of the two rays; None where it is neither linear nor of this kind.
     """
     free = sorted(names(left) | names(right))
     target = "y" if "y" in free else free[0] if len(free) == 1 else None
     solved = _solved(left, right, target) if target is not None else None
     if target is None or solved is None:
-        return None
+        return _between(left, sign, right)
     bound, positive = solved
-    key = fingerprint([name for name in free if name != target], bound, exact=True)
+    others = [name for name in free if name != target]
+    key = fingerprint(others, bound, exact=True, dense=bent(left, others) or bent(right, others))
     below = (sign[0] == "<") == positive
     if key is None:
         return None
@@ -93,25 +108,76 @@ def _difference(left: Tree, right: Tree) -> Callable[[Mapping[str, Value]], Valu
 
 def _solved(left: Tree, right: Tree, target: str) -> tuple[Callable[[Mapping[str, Value]], Value], bool] | None:
     """What `target` equals as a function of the others, and whether left - right grows with it; None if not linear."""
-    gap = _difference(left, right)
-    others = sorted((names(left) | names(right)) - {target})
-
-    def slope(start: Fraction) -> str | None:
-        return fingerprint(
-            others, lambda point: _minus(gap({**point, target: start + 1}), gap({**point, target: start})), exact=True
-        )
-
-    first = slope(Fraction(0))
-    if first is None or first == "0" or "|" in first or first.startswith("f("):
+    if _broken(left, target) or _broken(right, target):
         return None
-    if any(slope(start) != first for start in (Fraction(1), Fraction(-37, 10))):
+    gap = _difference(left, right)
+
+    def step(point: Mapping[str, Value]) -> Value:
+        return _minus(gap({**point, target: point[target] + 1}), gap(point))
+
+    free = sorted(names(left) | names(right))
+    somewhere = {name: coordinate(name, FINE[0]) for name in free}
+    slope = constant(free, step)
+    if slope is None or slope == 0 or isinstance(slope, CONTEXT.mpc):
         return None
 
     def solution(point: Mapping[str, Value]) -> Value:
         start = gap({**point, target: Fraction(0)})
-        return _ratio(start, _minus(start, gap({**point, target: Fraction(1)})))
+        return _ratio(
+            start, -(slope if isinstance(slope, Fraction) else step(somewhere))
+        )  # at the precision of the moment
 
-    return solution, not str(first).startswith("-")
+    return solution, slope > 0
+
+
+def _broken(tree: Tree, target: str) -> bool:
+    """Whether `target` stands in an absolute value or under a step: there no probe makes sure that it is linear."""
+    if tree[0] in ("abs", *_STEPS):
+        return target in names(tree)
+    return any(_broken(part, target) for part in tree[1:] if isinstance(part, tuple))
+
+
+def _absolute(left: Tree, right: Tree) -> tuple[str, str] | None:
+    """The keys of the two solutions of |ax + b| = c, the smaller one first, for numbers a, b and c >= 0."""
+    if right[0] == "abs":
+        left, right = right, left
+    free = names(left)
+    if left[0] != "abs" or len(free) != 1 or names(right):
+        return None
+    inside, (target,) = left[1], free
+    if _broken(inside, target):
+        return None
+    slope = constant([target], lambda point: _minus(value(inside, {target: point[target] + 1}), value(inside, point)))
+    size = constant([], lambda point: value(right, point))
+    if slope is None or size is None or slope == 0 or any(isinstance(each, CONTEXT.mpc) for each in (slope, size)):
+        return None
+    if size < 0:
+        return None
+
+    def end(side: int) -> str | None:
+        def at(point: Mapping[str, Value]) -> Value:
+            start = value(inside, {target: Fraction(0)})
+            factor = _minus(value(inside, {target: Fraction(1)}), start)
+            return _ratio(_minus(_times(side if slope > 0 else -side, value(right, {})), start), factor)
+
+        return fingerprint([], at, exact=True)
+
+    low, high = end(-1), end(1)
+    return None if low is None or high is None else (low, high)
+
+
+def _between(left: Tree, sign: str, right: Tree) -> tuple[Bound, Bound] | str | None:
+    """What |ax + b| < c says: two bounds, or for > the key of two rays."""
+    if right[0] == "abs":
+        left, sign, right = right, sign.translate(str.maketrans("<>", "><")), left
+    ends = _absolute(left, right)
+    if ends is None or ends[0] == ends[1]:
+        return None
+    closed = sign.endswith("=")
+    if sign[0] == "<":
+        return Bound(ends[0], closed), Bound(ends[1], closed)
+    rays = f"(-inf,{ends[0]}{']' if closed else ')'}", f"{'[' if closed else '('}{ends[1]},inf)"
+    return "u" + ",".join(united(list(rays)))
 
 
 def _minus(left: Value, right: Value) -> Value:
@@ -120,6 +186,10 @@ def _minus(left: Value, right: Value) -> Value:
 
 def _ratio(over: Value, under: Value) -> Value:
     return value(("product", ("name", "o"), ("inverse", ("name", "u"))), {"o": over, "u": under})
+
+
+def _times(side: int, number: Value) -> Value:
+    return number if side > 0 else -number
 
 
 def united(keys: list[str]) -> list[str]:

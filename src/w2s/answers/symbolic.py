@@ -23,6 +23,7 @@ from latex2sympy2_extended.latex2sympy2 import ConversionConfig, NormalizationCo
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
+from w2s.answers.bends import bent
 from w2s.answers.extract import MAX_ANSWER
 from w2s.answers.fingerprint import fingerprint, short
 from w2s.answers.grammar import GREEK, Tree, names, value
@@ -43,6 +44,7 @@ _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")  # the parser would read "are
 _BUILDER = re.compile(r"\\\{\s?[A-Za-z](?:\s?\\in\s?\\mathbb\s?\{?R\}?)?\s?[:|](.+)\\\}")
 _UNSAFE = re.compile(  # what the parser reads otherwise than it is meant, or not at all
     r"[0-9]\s*_|(?<![\\A-Za-z])[A-Za-z]{1,2}[0-9]|(?<![_^0-9.])[0-9.]+\s+[0-9.]"  # 52_8; x4, mangled x^4; 1 2
+    r"|\\(?:gcd|lcm)[^)]*[A-Za-z]"  # to SymPy two variables have no common factor
     r"|:|°|\.\.\.|[^\x20-\x7e]|!\s*!|\^\s*\{?[^{}^]*\^[^{}^]*\^"
 )
 _LARGE = re.compile(r"\\(?:sum|prod|binom|int).*[0-9]{7}|[0-9]{7}.*\\(?:sum|prod|binom|int)")  # would be written out
@@ -181,7 +183,8 @@ def _key(read: Any) -> str:
     if not isinstance(read, sympy.Expr):
         raise _Unread
     tree = _tree(_evaluated(read))
-    return _known(fingerprint(sorted(names(tree)), lambda point: value(tree, point), exact=True))
+    free = sorted(names(tree))
+    return _known(fingerprint(free, lambda point: value(tree, point), exact=True, dense=bent(tree, free)))
 
 
 def _known(key: str | None) -> str:
@@ -230,6 +233,14 @@ def _evaluated(read: Any) -> Any:
     """`read` with its integrals, sums, limits and derivatives worked out, where no number in it can explode."""
     if not read.has(*_EVALUATED):
         return read
+    bound = {symbol.name for part in read.atoms(*_EVALUATED) for symbol in _bound(part)}
+    for symbol in read.atoms(sympy.Symbol):
+        if not bound.isdisjoint(re.findall("[A-Za-z]", symbol.name.partition("_")[2])):
+            raise _Unread  # a_k is no constant of a sum over k
+    for part in read.atoms(sympy.Derivative):
+        free = part.expr.free_symbols
+        if free and free.isdisjoint(part.variables):  # dy/dx is not 0: y is a function there
+            raise _Unread
     for part in sympy.preorder_traversal(read):
         if isinstance(part, (sympy.Pow, sympy.factorial, sympy.binomial)) and any(
             number.is_number and not abs(number) <= _MAX_POWER for number in part.args[part.is_Pow :]
@@ -239,6 +250,10 @@ def _evaluated(read: Any) -> Any:
     if found.has(*_EVALUATED):
         raise _Unread
     return found
+
+
+def _bound(part: Any) -> Iterable[Any]:
+    return [part.args[1]] if isinstance(part, sympy.Limit) else part.variables
 
 
 def _tree(read: Any, room: list[int] | None = None) -> Tree:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from w2s.answers.pool import Channel
+from w2s.answers.channel import Channel
 
 Read = Callable[[str], "str | None"]
 

@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging
 
 from w2s import models
+from w2s.allocator import keep_freed_memory
 from w2s.config import Runtime
 from w2s.engines import attention, cascade
 from w2s.engines.base import Completion, Decoding, Request
@@ -165,6 +166,7 @@ def load(
     cuda = torch.cuda.is_available()
     if runtime.device == "cuda" and not cuda:
         raise UserError("torch sees no CUDA device", field="device", mend="use device=cpu, or install a CUDA torch")
+    keep_freed_memory()
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
     base, adapter = adapters.split(model)

@@ -15,6 +15,7 @@ import torch
 
 from w2s import config as configs
 from w2s import parity, seeds
+from w2s.allocator import keep_freed_memory
 from w2s.models import adapters
 from w2s.training import checkpoint, gate, losses, parallel
 from w2s.training.checkpoint import Start
@@ -57,6 +58,8 @@ class Held:
         dropout: bool = True,
     ) -> None:
         self._start, self._tokenizer, self._config, self._team, self._seed = start, tokenizer, config, team, seed
+        if team.device.type == "cpu":
+            keep_freed_memory()
         share = math.ceil(config.batch_size / team.size)
         at_once = share if team.device.type == "cuda" else math.ceil(share / _CPU_PASSES)
         self._rows = min(runtime.micro_batch or at_once, share)

@@ -53,7 +53,7 @@ def grade(
 ) -> GradeSummary:
     """Grade responses against gold, in one pass; `out` gets the responses with `prediction` and `verdict`.
 
-    Memory: the gold (about 200 bytes a question), 44 bytes a question and 16 bytes a response, never their texts.
+    Memory: about 390 bytes a question with its gold and one response, 16 for each further response; never their texts.
 
     Args:
         gold: rows of {"id", "answer"}, or another layout that holds gold.

@@ -231,6 +231,7 @@ def _summary(counts: Counts, sides: tuple[Index, Index], rows: int, match: Match
         dropped=dict(counts.dropped),
         match=match,
         match_differs=counts.differ,
+        undecided=counts.undecided,
         quality=None if kept is None else selection_quality(kept, of),
         rejected=labels.share("rejected"),
         notes=[f"{side.file}: {note}" for side in sides for note in side.reader.notes()],

@@ -49,7 +49,7 @@ from w2s.answers.extract import MAX_ANSWER
         ("5 = x", Form("5", "number")),
         ("3x - 6 = 0", Form("2", "math")),
         (r"\mathbb{R}", Form("(-inf,inf)", "math")),
-        (r"\varnothing", Form("emptyset", "text")),
+        (r"\varnothing", Form("emptyset", "math")),
         (r"\int_0^1 x\,dx", Form(r"\int_0^1xdx", "unread")),
         (r"1 + \infty", Form(r"1+\infty", "unread")),
         ("9^{9^{9^9}}", Form("9^{9^{9^9}}", "unread")),

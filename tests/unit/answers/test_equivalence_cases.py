@@ -37,6 +37,10 @@ KNOWN_LIMITS = [
     # (left, right, what we decide, what a reader of the question would decide, the reason)
     ("5 cm", "5 miles", True, False, "units are not part of the value"),
     ("10 apples", "10 oranges", True, False, "units are not part of the value"),
+    ("3 cents", "3 dollars", True, False, "units are not part of the value"),
+    ("n", "N", True, False, "a letter alone is folded, as a choice is: n + 1 and N + 1 differ"),
+    ("(1,050)", "1050", True, False, "a group of three digits with a 0 before it is a number, (1,50) is a point"),
+    ("x + 10^{-70}", "x", True, False, "64 digits of a function are compared"),
     ("50%", "0.5", False, True, "the percent sign is not part of the value: 50% is 50"),
     ("x = 5", "y = 5", True, False, "`x = 5` answers 5, and so does `y = 5`"),
     ("x > 3", "y > 3", True, False, "both are the interval from 3 on"),

@@ -36,6 +36,25 @@ GSM8K = [
     ("#### Step 1: 3 apples\nshe has 3 * 2 = 6\n#### Step 2: done", "6"),
     ("#### 1. Add the eggs\nThat makes 7 eggs", "7"),
     ("####\nno number here", None),
+    ("#### - 5", "-5"),
+    ("#### \u20135", "\u20135"),
+    ("#### -\u200e5", "-5"),
+    ("The answer is \u20135.", "\u20135"),
+    ("The answer is: - $5", "-$5"),
+    ("The answer is:\n- 5 apples", "5"),
+    ("10\u20135", "5"),
+    ("#### 10 \u2013 5", "10 \u2013 5"),
+    ("#### \uff11\uff18", "18"),
+    ("#### \u0661\u0668", "18"),
+    (r"#### \dfrac12", r"\dfrac12"),
+    ("#### 2½", "2½"),
+    ("#### ¼", "¼"),
+    ("#### 5²", "5²"),
+    ("#### 5k", "5k"),
+    (r"#### \sqrt{2}", r"\sqrt{2}"),
+    (r"#### 3\sqrt{2}", r"3\sqrt{2}"),
+    ("The answer is 50 % of 20 = 10", "10"),
+    ("The answer is 50% of the eggs", "50%"),
     # statements
     ("The answer is: 18.", "18"),
     ("So the answer is $5 x 3 = $15 in total.", "$15"),
@@ -113,6 +132,9 @@ GSM8K = [
     # a new problem, an end of turn, thoughts
     ("#### 5\nQuestion: another?\nAnswer: #### 7", "5"),
     ("#### 5 Question: another?\nAnswer: #### 7", "5"),
+    ("#### 5\nquestion: another?\n#### 7", "5"),
+    ("#### 5\nNext question: another? #### 7", "5"),
+    ("The next question: is it 7?", "7"),
     ("#### 5\nQuestion 2\n#### 7", "5"),
     ("#### 5\n**Question**\n#### 7", "5"),
     ("#### 5\nQ: another?\nA: #### 7", "5"),
@@ -255,18 +277,18 @@ def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     for style in STYLES:
         for whole in (text, text[:19_000] + " answer is 7"):
-            start = time.process_time()
             for flexible in (True, False):
+                start = time.process_time()
                 answer = extract(whole, style, flexible=flexible)
+                assert time.process_time() - start < 1
                 assert answer is None or 0 < len(answer) <= MAX_ANSWER
-            assert time.process_time() - start < 2
 
 
 def test_a_line_of_a_hundred_megabytes() -> None:
     text = "1 " * 50_000_000
     start = time.process_time()
     assert extract(text, "gsm8k") == "1"
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 1
 
 
 _MARKS = st.sampled_from([

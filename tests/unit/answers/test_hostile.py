@@ -13,11 +13,11 @@ import pytest
 
 from w2s import answers
 from w2s.answers import pool
-from w2s.answers.canonical import canonical
-from w2s.answers.extract import Style
+from w2s.answers.canonical import _canonical
+from w2s.answers.extract import MAX_ANSWER, Style
 
 COUNT = 10_000
-LIMIT = 1.0  # seconds a string may take: of processor time in this process, of the clock in a worker
+LIMIT = 1.0  # seconds of the clock that a call may take, once workers are started
 GOLD = (r"\frac{1}{2}", "18", "x^2+1", r"\int_0^1 x\,dx")
 STYLES: tuple[Style, ...] = ("gsm8k", "math", "number", "text", "olympicarena")
 
@@ -56,7 +56,7 @@ def towers(dice: random.Random) -> str:
 
 
 def literals(dice: random.Random) -> str:
-    size = int(10 ** dice.uniform(1, 5))
+    size = int(10 ** dice.uniform(1, 6))
     digits = dice.choice("123456789") + "".join(dice.choices("0123456789", k=min(size, 400))) + "7" * max(0, size - 400)
     return dice.choice(
         ["{0}", "1.{0}", "1e{0}", "1e-{0}", "-{0}", r"\frac{{1}}{{{0}}}", "2^{{{0}}}", "{0}!", "{0}%"]
@@ -124,9 +124,32 @@ def separators(dice: random.Random) -> str:
     ) * dice.randrange(1, 5000)
 
 
+def equations(dice: random.Random) -> str:
+    """Sums of what costs most, in many variables, on both sides of a sign; and lists of them."""
+
+    def name() -> str:
+        return dice.choice("abcdhjklmnpqrstuvwxyzABCD")
+
+    def term() -> str:
+        return dice.choice(
+            [r"\binom{{{0}+.5}}{{{1}}}", "|{0}+3|", "({0}+{1})!", r"\sin({0}{1})", "{0}^{{{1}}}", r"\sqrt{{{0}+{1}}}",
+             r"\lfloor {0}{1} \rfloor", "e^{{{0}}}", r"\frac{{1}}{{({0}+2)^{{99}}}}", "({0}+1)^{{999}}", "i{0}",
+             "(i{0})!", r"\log_{{{0}}} {1}", "2^{{999}}", "{0}", "3{0}{1}"]
+        ).format(name(), name())  # fmt: skip
+
+    def total() -> str:
+        return "+".join(term() for _ in range(dice.randrange(1, 9)))
+
+    signs = ["=", "=", "=", "<", r"\ge", "", r"\pm"]
+    each = [
+        total() + (sign := dice.choice(signs)) + (total() if sign else "") for _ in range(dice.choice([1, 1, 2, 6]))
+    ]
+    return dice.choice([",", ";", r" \text{ or } "]).join(each)[:400]
+
+
 FAMILIES: tuple[Callable[[random.Random], str], ...] = (
     towers, literals, nests, factorials, binomials, matrices, invisible, digits, code, separators, glued, glued,
-    mutated, mutated,
+    mutated, mutated, equations,
 )  # fmt: skip
 
 
@@ -135,34 +158,42 @@ def memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
+def used(text: str, style: Style, gold: str) -> float:
+    """What users call on a string; the seconds of the clock that the slowest call takes."""
+    calls: list[Callable[[], str | None]] = [
+        lambda: answers.extract(text, style),
+        lambda: answers.extract(text, style, flexible=False),
+        lambda: answers.extract(r"The answer is: \boxed{" + text, "math"),
+        lambda: answers.key(text, "string"),
+        lambda: answers.key(text[:MAX_ANSWER]),
+        lambda: answers.grade(text, gold),
+    ]
+    worst = 0.0
+    for call in calls:
+        start = time.perf_counter()
+        found = call()
+        worst = max(worst, time.perf_counter() - start)
+        assert found is None or isinstance(found, str), text
+    return worst
+
+
 @pytest.mark.timeout(280)
 def test_ten_thousand_hostile_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call of a user's takes at most a second; where one took longer, it may have been the machine: once more."""
     monkeypatch.chdir(tmp_path)
     before = memory()
+    pool.read("1")
     dice = random.Random(20240713)
-    batch = [FAMILIES[index % len(FAMILIES)](dice) for index in range(COUNT)]
     worst = (0.0, "")
-    for index, text in enumerate(batch):
-        start = time.process_time()
-        style = STYLES[index // len(FAMILIES) % len(STYLES)]
-        found = [
-            answers.extract(text, style),
-            answers.extract(text, style, flexible=False),
-            answers.extract(r"The answer is: \boxed{" + text, "math"),
-            answers.key(text, "string"),
-            canonical(text).key,
-        ]
-        worst = max(worst, (time.process_time() - start, text[:200]))
-        assert all(each is None or isinstance(each, str) for each in found), text
+    for index in range(COUNT):
+        text = FAMILIES[index % len(FAMILIES)](dice)
+        style, gold = STYLES[index // len(FAMILIES) % len(STYLES)], GOLD[index // 3 % len(GOLD)]
+        seconds = used(text, style, gold)
+        if seconds > LIMIT:
+            _canonical.cache_clear()
+            seconds = min(seconds, used(text, style, gold))
+        worst = max(worst, (seconds, text[:400]))
     assert worst[0] < LIMIT, f"{worst[0]:.2f} s for {worst[1]!r}"
-    verdicts = []
-    for at in range(0, COUNT, 500):
-        part = batch[at : at + 500]
-        found = answers.keys(part)  # what needs workers goes to all of them, and is in their cache for the grades
-        assert all(each is None or isinstance(each, str) for each in found)
-        verdicts += answers.grades([(text, GOLD[index % len(GOLD)]) for index, text in enumerate(part)])
-    assert len(verdicts) == COUNT
-    assert set(verdicts) <= {"correct", "wrong", "no_answer", "undecided"}
     assert os.listdir(tmp_path) == []
     assert memory() - before < 500
 

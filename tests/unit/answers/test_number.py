@@ -45,8 +45,8 @@ def test_value(written: str, value: Fraction) -> None:
     "text",
     [
         "", "1,2", "1,23", "12,34,567", "1 2", "(1,234)", "1/0", "5 pi", "5 xy", "2 abc", "7 a.m.", "5 to 7",
-        "1.2.3", "1e61",
-        "e", "+", "x", "5 apples or 6", "1,000,00", "0.333...",
+        "1.2.3", "1e5001", "3 fifths", "2 score", "5 below zero", r"5\text{i}", r"5\frac{3}{2}",
+        "e", "+", "x", "5 apples or 6", "1,000,00", "0.33...", "3.1415...",
     ],
 )  # fmt: skip
 def test_not_a_number(text: str) -> None:

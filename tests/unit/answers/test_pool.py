@@ -31,6 +31,8 @@ STUB = """
     def read(answer):
         if answer == "sleep":
             time.sleep(60)
+        if answer.startswith("nap"):
+            time.sleep(0.25)
         if answer == "spin":
             while True:
                 pass
@@ -108,6 +110,25 @@ def test_an_answer_that_hung_twice_is_not_tried_again(stub: Pool) -> None:
     start = time.monotonic()
     assert stub.read("sleep") == UNDECIDED
     assert time.monotonic() - start < 0.4  # below the guard's wall clock of 0.5 s
+
+
+def test_one_clock_for_several_answers(stub: Pool) -> None:
+    """Five answers of 0.25 s on two workers take 0.75 s: within 0.4 s at least three are not read."""
+    stub.read_many(["a", "b"])
+    start = time.monotonic()
+    assert stub.read_many([f"nap {n}" for n in range(5)], seconds=0.4).count(UNDECIDED) >= 3
+    assert time.monotonic() - start < 0.7
+    assert stub.read_many([f"nap {n}" for n in range(5)]) == [Reading(f"NAP {n}", True) for n in range(5)]
+
+
+def test_nobody_waits_longer_for_a_start(modules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_START_SECONDS", 0.3)
+    (modules / "hung_worker.py").write_text("import time; time.sleep(60)")
+    with Pool(workers=2, module="hung_worker") as workers:
+        for seconds in (None, 0.2):
+            start = time.monotonic()
+            assert workers.read_many(["a", "b"], seconds) == [UNDECIDED] * 2
+            assert time.monotonic() - start < 1.5
 
 
 def test_what_a_library_prints_is_no_reply(stub: Pool) -> None:
