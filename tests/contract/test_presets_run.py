@@ -129,6 +129,16 @@ def rows(task: str, split: str, shipped: bool) -> list[dict[str, Any]]:
     return found
 
 
+def word_problems() -> list[dict[str, Any]]:
+    """Problems that are no retellings of each other: four of their nine words are their own."""
+    found = []
+    for n in range(40):
+        own = "".join("abcdefghij"[int(digit)] for digit in f"{n:02}")
+        gold = {"answer": "4", "solution": "2 + 2 = 4"} if n % 2 else {"answer": "7", "solution": "5 + 2 = 7"}
+        found.append({"id": str(n), "question": f"How many {own}s do {own}ers with {n} {own}ings {own}?", **gold})
+    return found
+
+
 def overrides(name: str, folder: Path, speaker: Speaker) -> list[str]:
     asked = presets.load(name).recipe
     shipped, style = asked.weak.startswith("w2s:"), tasks.load(asked.task).style
@@ -136,6 +146,9 @@ def overrides(name: str, folder: Path, speaker: Speaker) -> list[str]:
     changes += [f"{role}={speaker(getattr(asked, role), style, seed)}" for seed, role in enumerate(("weak", "strong"))]
     for part in ("weak_training", "training", "preference"):
         changes += [f"{part}.lora.rank=2"] if getattr(asked, part).lora is not None else []
+    if asked.task.name == "word_problems":
+        (folder / "svamp.jsonl").write_text("".join(json.dumps(problem) + "\n" for problem in word_problems()))
+        return [*changes, f"task.folder={folder}", "task.sets=[svamp]", *(f"task.{split}=8" for split in COUNTS)]
     for split, count in COUNTS.items():
         if asked.task.name == "arith":
             changes.append(f"task.{split}={count}")
