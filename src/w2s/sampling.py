@@ -123,7 +123,7 @@ def sample(
     loaded = engines.load(engine, model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime)
     try:
         if runtime.canary and (said := parity.read(model)) is not None:
-            canary.same_as_trained(loaded, said, model)
+            canary.same_as_trained(loaded, said, model, dtype)
         for part in later:  # refused now, or after hours; the first part is next
             loaded.plan(requests(part), decoding)
         with enough_memory(

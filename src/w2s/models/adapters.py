@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,12 @@ def save_merged(base: Path, folder: Path, out: Path) -> None:
 
 def merge(network: Any, folder: Path) -> Any:
     """`network` with the adapter of `folder` added to its weights."""
-    from peft import PeftModel
+    return library().PeftModel.from_pretrained(network, folder).merge_and_unload()
 
-    return PeftModel.from_pretrained(network, folder).merge_and_unload()
+
+def library() -> Any:
+    """PEFT. It imports bitsandbytes where that is installed, which would advise to install kernels from a hub."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    import peft
+
+    return peft

@@ -163,7 +163,7 @@ def _generate(context: Context, draw: Draw) -> dict[str, Any]:
 def _same_as_trained(context: Context, engine: Engine) -> dict[str, Any] | None:
     """The parity gate (`canary.same_as_trained`), where the model's training left something to compare with."""
     kept = parity.read(_model(context)) if context.runtime.canary else None
-    return None if kept is None else canary.same_as_trained(engine, kept, _model(context))
+    return None if kept is None else canary.same_as_trained(engine, kept, _model(context), context.params["dtype"])
 
 
 def _model(context: Context) -> str:

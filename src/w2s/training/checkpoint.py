@@ -176,9 +176,7 @@ def adapter_config(model: Any, lora: configs.Lora) -> Any:
             field="lora.targets",
             expected=f"some of {', '.join(sorted({name.rsplit('.', 1)[-1] for name in layers}))}",
         )
-    from peft import LoraConfig
-
-    return LoraConfig(
+    return adapters.library().LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
@@ -199,14 +197,13 @@ def with_adapter(model: Any, start: Start, lora: configs.Lora, *, empty: bool = 
     Raises:
         UserError: the adapter there is not the one asked for, or a target names no layer.
     """
-    from peft import LoraConfig, PeftModel, get_peft_model
-
+    peft = adapters.library()
     if start.adapter is not None:
         adapters.can_continue(start.adapter, lora)
         if not empty:
-            return PeftModel.from_pretrained(model, start.adapter, is_trainable=True, torch_device="cpu")
-        return get_peft_model(model, LoraConfig.from_pretrained(start.adapter))
-    model = get_peft_model(model, adapter_config(model, lora))
+            return peft.PeftModel.from_pretrained(model, start.adapter, is_trainable=True, torch_device="cpu")
+        return peft.get_peft_model(model, peft.LoraConfig.from_pretrained(start.adapter))
+    model = peft.get_peft_model(model, adapter_config(model, lora))
     model.peft_config["default"].base_model_name_or_path = str(start.base.resolve())
     return model
 

@@ -94,14 +94,14 @@ def _serving(texts: list[str]) -> ScriptedEngine:
 
 def test_an_engine_that_says_what_the_trained_model_said_is_measured_and_let_through() -> None:
     """One of ten texts ends half-way: 9.5 of 10; it is one of the four that tell: 3.5 of 4. The base: 8 of 10."""
-    found = same_as_trained(_serving(["aabb"] + ["aaaa"] * 9), _kept(4), "m")
+    found = same_as_trained(_serving(["aabb"] + ["aaaa"] * 9), _kept(4), "m", "float32")
     assert found == {"agreement": 0.95, "base": 0.8, "telling": 4, "agreement_telling": 0.875}
 
 
 def test_a_lost_adapter_is_refused_even_where_base_and_model_agree_on_most() -> None:
     """The base has 0.8 of all, more than the canary's 0.75; but 0.5 of what tells, where half-way to 1 is 0.75."""
     with pytest.raises(UserError, match=r"(?s)agree on 50% .*the 4 on which the base says something else, of 10"):
-        same_as_trained(_serving(list(_kept(4).base_texts)), _kept(4), "m")
+        same_as_trained(_serving(list(_kept(4).base_texts)), _kept(4), "m", "float32")
 
 
 @pytest.mark.parametrize(("wrong", "stops"), [(1, False), (2, False), (3, True), (4, True)])
@@ -109,16 +109,16 @@ def test_half_way_from_the_base_is_the_least(wrong: int, stops: bool) -> None:
     """Each wrong text of the four has 0.5: 0.875, 0.75, 0.625 and 0.5, where 0.75 is asked for."""
     engine = _serving(["aabb"] * wrong + ["aaaa"] * (10 - wrong))
     if not stops:
-        same_as_trained(engine, _kept(4), "m")
+        same_as_trained(engine, _kept(4), "m", "float32")
         return
     with pytest.raises(UserError, match="at least 75%"):
-        same_as_trained(engine, _kept(4), "m")
+        same_as_trained(engine, _kept(4), "m", "float32")
 
 
 def test_another_model_is_refused_also_where_the_base_tells_nothing() -> None:
     with pytest.raises(UserError, match=r"(?s)agree on 0% .*all 10 prompts.*runtime\.canary=false"):
-        same_as_trained(_serving(["x"] * 10), _kept(0), "m")
+        same_as_trained(_serving(["x"] * 10), _kept(0), "m", "float32")
 
 
 def test_three_telling_prompts_are_too_few_to_decide() -> None:
-    assert same_as_trained(_serving(list(_kept(3).base_texts)), _kept(3), "m")["agreement_telling"] is None
+    assert same_as_trained(_serving(list(_kept(3).base_texts)), _kept(3), "m", "float32")["agreement_telling"] is None

@@ -39,7 +39,7 @@ def served(model: Path, dtype="float32", kept: Path | None = None):
     engine = engines.load("transformers", model, dtype=dtype, runtime=Runtime(device="cpu", offline=True))
     found = parity.read(kept or model)
     assert found is not None
-    return canary.same_as_trained(engine, found, str(model))
+    return canary.same_as_trained(engine, found, str(model), dtype)
 
 
 def test_a_text_that_is_off_by_more_than_a_thousandth_of_a_nat_a_token_is_named():
@@ -65,7 +65,7 @@ def test_what_the_base_said_is_kept_too(base, trained):
     kept = parity.read(trained)
     swapped = parity.Parity(kept.tokens, 1.0, kept.prompts, kept.base_texts, kept.texts)
     engine = engines.load("transformers", base, runtime=Runtime(device="cpu", offline=True))
-    assert canary.same_as_trained(engine, swapped, "base")["agreement"] > 0.98
+    assert canary.same_as_trained(engine, swapped, "base", "float32")["agreement"] > 0.98
 
 
 def test_bfloat16_passes(trained):
