@@ -45,7 +45,9 @@ def test_grade_counts_and_keeps_fields(tmp_path: Path) -> None:
     assert summary.accuracy == 0.75
     assert summary.ci95 == pytest.approx((0.3006, 0.9544), abs=1e-4)
     assert summary.pass_at == {} and summary.maj_at == {}
-    assert lines(out)[1] == {**said(1, 1, model="m"), "prediction": "1", "verdict": "correct"}
+    assert lines(out)[1] == {
+        **said(1, 1, model="m"), "prediction": "1", "verdict": "correct", "verdict_string": "correct",
+    }  # fmt: skip
     assert [(row["id"], row["verdict"]) for row in lines(out)] == [
         ("3", "correct"), (1, "correct"), (2, "correct"), (4, "no_answer"),
     ]  # fmt: skip
@@ -309,6 +311,28 @@ def test_grade_says_how_many_are_correct_by_one_match_only(tmp_path: Path) -> No
         assert (summary.correct, summary.match_differs) == (correct, 1)
 
 
+def test_each_row_has_the_verdict_that_the_other_match_gives(tmp_path: Path) -> None:
+    """1: equal by value only. 2: by both. 3: by neither. 4: no answer. 5: by string the last number is no answer.
+
+    The verdict of the other match is that of a grading that asks for it, and one of an earlier grading is not taken
+    over.
+    """
+    gold = gold_file(tmp_path, "1/2", 3, 4, 5, 6)
+    last = {**said(5, 6), "response": "So it is 6."}
+    asked = [said(1, "0.50", verdict_equivalent="old"), said(2, 3), said(3, 5), said(4, None), last]
+    given, found = written(tmp_path / "r.jsonl", *asked), {}
+    for match, other in (("equivalent", "string"), ("string", "equivalent")):
+        summary = verbs.grade(gold, given, tmp_path / match, task="gsm8k", match=match)  # type: ignore[arg-type]
+        rows = lines(tmp_path / match)
+        found[match] = [row["verdict"] for row in rows], [row[f"verdict_{other}"] for row in rows]
+        assert not any(f"verdict_{match}" in row for row in rows) and summary.match_differs == 2
+    assert found["equivalent"] == found["string"][::-1]
+    assert found["equivalent"] == (
+        ["correct", "correct", "wrong", "no_answer", "correct"],
+        ["wrong", "correct", "wrong", "no_answer", "no_answer"],
+    )
+
+
 def test_grade_scores_as_the_harness_does(tmp_path: Path) -> None:
     """1: a mark; 2: no mark, but a last number; 3: "18.00" is no "18" for the harness; 4: nothing."""
     gold = gold_file(tmp_path, "Work.\n#### 7", 8, 18, 9)
@@ -318,6 +342,7 @@ def test_grade_scores_as_the_harness_does(tmp_path: Path) -> None:
     for scoring in ("lm-eval-strict", "lm-eval-flexible", "w2s"):
         summary = verbs.grade(gold, given, tmp_path / "o", task="gsm8k", scoring=scoring)  # type: ignore[arg-type]
         verdicts[scoring] = [row["verdict"] for row in lines(tmp_path / "o")]
+        assert all(("verdict_string" in row) == (scoring == "w2s") for row in lines(tmp_path / "o"))
         assert (summary.match_differs is None) == (scoring != "w2s")
     assert verdicts == {
         "lm-eval-strict": ["correct", "no_answer", "wrong", "no_answer"],
@@ -337,7 +362,9 @@ def test_olympicarena_answers_are_read_as_their_questions_ask(tmp_path: Path) ->
     )
     texts = {1: r"So \boxed{C, A}.", 2: r"So \boxed{2.00001}."}
     given = written(tmp_path / "r.jsonl", *({"id": i, "question": asked[i], "response": t} for i, t in texts.items()))
-    assert verbs.grade(gold, given, task="olympicarena").correct == 2
+    for match in ("equivalent", "string"):
+        summary = verbs.grade(gold, given, tmp_path / "o", task="olympicarena", match=match)  # type: ignore[arg-type]
+        assert (summary.correct, summary.match_differs) == (2, 0)
     assert verbs.agree(given, given, tmp_path / "h", task="olympicarena", gold=gold).quality.correct == 2  # type: ignore[union-attr]
 
 
@@ -355,6 +382,7 @@ def test_a_log_of_lm_eval_is_graded_against_itself(tmp_path: Path) -> None:
     assert lines(out)[3] == {
         "id": 1, "question": "1?", "response": "#### 2", "sample": 1, "target": "Work.\n#### 1",
         "filter": "strict-match", "exact_match": 1.0, "prediction": "2", "verdict": "wrong",
+        "verdict_string": "wrong",
     }  # fmt: skip
     single = [{**row, "resps": [row["resps"][0][:1]]} for row in rows]  # type: ignore[index]
     log = written(tmp_path / "l.jsonl", *single)
@@ -365,7 +393,7 @@ def test_a_log_of_lm_eval_is_graded_against_itself(tmp_path: Path) -> None:
 
 
 def test_fields_that_hold_gold_stay_out_of_training_rows(tmp_path: Path) -> None:
-    tainted = {"gold": "1", "pred": "1", "result": True, "num_words": 3}
+    tainted = {"gold": "1", "pred": "1", "result": True, "verdict_string": "correct", "num_words": 3}
     rows = [{"id": 1, "prompt": "Question: x?\nAnswer:", "response": "#### 1", **tainted}]
     file = written(tmp_path / "r.jsonl", *rows)
     verbs.agree(file, file, tmp_path / "h", task="gsm8k")
@@ -375,6 +403,8 @@ def test_fields_that_hold_gold_stay_out_of_training_rows(tmp_path: Path) -> None
     assert all(row["num_words"] == 3 and row["prompt"] == "Question: x?\nAnswer:" for row in lines(tmp_path / "h"))
     summary = verbs.grade(file, file, tmp_path / "g", task="gsm8k")
     assert summary.accuracy == 1 and tainted.items() <= lines(tmp_path / "g")[0].items()
+    verbs.agree(tmp_path / "g", tmp_path / "g", tmp_path / "h", task="gsm8k")
+    assert all(not set(row) & verbs.GOLD_NAMES - {"prediction"} for row in lines(tmp_path / "h"))
 
 
 def test_a_repeated_sample_is_refused_and_nothing_is_written(tmp_path: Path) -> None:

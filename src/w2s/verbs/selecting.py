@@ -26,8 +26,11 @@ from w2s.verbs.grading import one_standard_input
 from w2s.verbs.summaries import SelectionSummary
 
 GOLD_NAMES = frozenset(
-    {"answer", "gold", "solution", "result", "verdict", "prediction", "pred", "target", "label", "correct"}
-)
+    {
+        "answer", "gold", "solution", "result", "verdict", "verdict_string", "verdict_equivalent", "prediction", "pred",
+        "target", "label", "correct",
+    }
+)  # fmt: skip
 """Unknown fields of responses that never pass into training rows: they hold gold, or were made with it."""
 
 
