@@ -105,6 +105,7 @@ def test_agree_writes_two_rows_a_kept_question(tmp_path: Path) -> None:
     assert (summary.kept, summary.of, summary.rows) == (2, 5, 4)
     assert summary.dropped == {"disagree": 1, "weak_no_answer": 1, "strong_no_answer": 1}
     assert summary.match_differs == 1  # by string 1/2 and 0.50 differ, so question 1 would be dropped
+    assert json.loads(json.dumps(summary.as_dict()))["match_differs_ids"] == [1]
     assert lines(out)[:2] == [
         {"id": 1, "source": "weak", "prompt": "Question: How many, 1?\nAnswer:",
          "completion": " So it is 1/2.\n#### 1/2", "prediction": "1/2", "model": "w"},
@@ -235,6 +236,18 @@ def test_gold_of_pairs_counts_questions_for_chosen_and_pairs_for_rejected(tmp_pa
     assert (summary.quality.correct, summary.quality.kept) == (1, 2)
     assert (summary.rejected.correct, summary.rejected.no_answer, summary.rejected.n) == (1, 1, 3)
     assert "right by gold, rejected: 33.33% (95% CI 6.15% to 79.23%; 1 of 3)" in summary.lines()
+
+
+@pytest.mark.parametrize("verb", [verbs.agree, verbs.pairs])
+def test_the_first_questions_on_which_the_matches_differ_are_named(tmp_path: Path, verb: Any) -> None:
+    """Weak 1/2 and strong 0.50 agree by value only: for `agree` kept or not, for `pairs` nothing to reject or a pair.
+
+    Question 0 is the same by both. Of the 102 others 100 are named.
+    """
+    weak = written(tmp_path / "w.jsonl", said(0, 1), *(said(i, "1/2") for i in range(1, 103)))
+    strong = written(tmp_path / "s.jsonl", said(0, 1), *(said(i, "0.50") for i in range(1, 103)))
+    summary = verb(weak, strong, tmp_path / "o", task="gsm8k")
+    assert (summary.match_differs, summary.match_differs_ids) == (102, list(range(1, 101)))
 
 
 def test_a_selection_does_not_depend_on_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -234,6 +234,7 @@ def _summary(counts: Counts, sides: tuple[Index, Index], rows: int, match: Match
         dropped=dict(counts.dropped),
         match=match,
         match_differs=counts.differ,
+        match_differs_ids=counts.differ_ids,
         undecided=counts.undecided,
         quality=None if kept is None else selection_quality(kept, of),
         rejected=labels.share("rejected"),
