@@ -56,7 +56,8 @@ def agree(
     With `augment_to` questions on which a text of `samples` agrees are added, marked `"added": true`, until there are
     so many (`method.augment.agreeing`).
 
-    Memory: the ids and about 70 bytes a response; texts are read again when their question is decided.
+    Memory: about 300 bytes a question (measured as in `files.Index`); texts are read again when their question is
+    decided.
 
     Args:
         weak: one response a question.
@@ -101,7 +102,8 @@ def agree(
         for question, kept in found:
             labels.add("kept", question, kept.weak.prediction)
             yield from examples(question, kept, files)
-            kept_ids.add(kept.id)
+            if more is not None:
+                kept_ids.add(kept.id)
         if more is None:
             return
         files, wanted = (files[0], more), max(0, (augment_to or 0) - counts.kept)
@@ -142,7 +144,7 @@ def pairs(
 ) -> SelectionSummary:
     """Contrast weak texts with the majority of strong samples; `out` gets TRL preference rows.
 
-    Memory: as `agree`.
+    Memory: about 600 bytes a question with ten samples (as `agree`); never their texts.
 
     Args:
         weak: one response a question.
