@@ -166,8 +166,9 @@ class Ledger:
 class Index:
     """The responses of a file by question, read again when they are asked for. Close it, or use it in `with`.
 
-    Memory: the ids, and about 70 bytes a row. `ids` numbers the questions in file order; an index that is given
-    another one's ids uses its numbers.
+    Memory: about 250 bytes a question with one response, most of them for its id, and 45 for each further response; an
+    index beside another takes 50 a row. (Measured: growth of the process's peak to 200,000 rows, ids of six digits.)
+    `ids` numbers the questions in file order; an index that is given another one's ids uses its numbers.
 
     Args:
         file: the path, or "-" for standard input.

@@ -31,6 +31,8 @@ CHUNK = 4096
 """Responses whose answers are read together, so that worker processes are busy."""
 CHUNK_TEXT = 2**23
 """Characters after which a chunk ends early."""
+IDS = 100
+"""Ids that are kept of the questions on which the two matches differ: enough to look at, whatever the file's size."""
 
 Decide = Callable[[Sequence[Answered], Sequence[Answered]], PairSet]
 """`method.pairs.build_pairs` with its thresholds, on the weak answer and the samples of one question."""
@@ -61,18 +63,24 @@ class Question(NamedTuple):
 class Counts:
     """What a selection has done so far, in questions.
 
-    `differ`: another outcome under the other match. `undecided`: an answer was not read in time, and so has no key.
+    `differ`: another outcome under the other match; `differ_ids` are the first `IDS` of these. `undecided`: an answer
+    was not read in time, and so has no key.
     """
 
     kept: int = 0
     differ: int = 0
+    differ_ids: list[str | int] = field(default_factory=list)
     undecided: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
-    def add(self, dropped: Mapping[str, tuple[str, ...]], *, kept: bool, differs: bool, undecided: bool) -> None:
+    def add(
+        self, id: str | int, dropped: Mapping[str, tuple[str, ...]], *, kept: bool, differs: bool, undecided: bool
+    ) -> None:
         """Count one question."""
         self.kept += kept
         self.differ += differs
+        if differs and len(self.differ_ids) < IDS:
+            self.differ_ids.append(id)
         self.undecided += undecided
         self.dropped.update({reason: len(ids) for reason, ids in dropped.items()})
 
@@ -157,7 +165,8 @@ def agree(
         decided = found(question, match)
         kept = bool(decided.kept)
         differs = kept != bool(found(question, other).kept)
-        counts.add(decided.dropped, kept=kept, differs=differs, undecided=bool(_undecided(question, match)))
+        undecided = bool(_undecided(question, match))
+        counts.add(question.id, decided.dropped, kept=kept, differs=differs, undecided=undecided)
         for pair in decided.kept:
             yield question, pair
 
@@ -225,7 +234,8 @@ def pairs(
         unread = _undecided(question, match)
         made = [pair for pair in found[0].pairs if pair.rejected not in unread]
         dropped = {"undecided": (str(question.id),)} if found[0].pairs and not made else found[0].dropped
-        counts.add(dropped, kept=bool(made), differs=roles[0] != roles[-1], undecided=bool(unread))
+        differs = roles[0] != roles[-1]
+        counts.add(question.id, dropped, kept=bool(made), differs=differs, undecided=bool(unread))
         if made:
             yield question, made
 

@@ -30,6 +30,14 @@ def fingerprints(folder: Path) -> dict[str, str]:
     return {path.stem: json.loads(path.read_text())["fingerprint"] for path in records}
 
 
+def sampling(folder: Path) -> bool:
+    """Whether a batch of samples is on disk: of 1,100 texts, which are more than one batch, others are under way then.
+
+    The journal goes when the step ends.
+    """
+    return any(b"\n" in path.read_bytes() for path in folder.glob(".work/m_plus_samples-*/scratch/journal-*.jsonl"))
+
+
 def test_a_cluster_gives_the_same_files_though_a_node_is_lost(w2s: Any, small: tuple[str, ...], tmp_path: Path) -> None:
     import ray
     from ray.cluster_utils import Cluster
@@ -41,9 +49,10 @@ def test_a_cluster_gives_the_same_files_though_a_node_is_lost(w2s: Any, small: t
         command = [sys.executable, "-m", "w2s", "run", *small, *OVERRIDES, *options, "--out", str(tmp_path / "ray")]
         with (tmp_path / "log").open("wb") as log:
             run = subprocess.Popen(command, stdout=log, stderr=log)
-            while run.poll() is None and not list((tmp_path / "ray" / ".work").glob("m_plus_samples-*/scratch")):
-                time.sleep(0.2)
-            time.sleep(4)  # its workers are loading or at work
+            sampled = tmp_path / "ray" / "records" / "m_plus_samples.json"
+            while run.poll() is None and not sampled.exists() and not sampling(tmp_path / "ray"):
+                time.sleep(0.02)
+            assert run.poll() is None and not sampled.exists(), "sampling was over before a node could be lost"
             cluster.remove_node(nodes[1])
             assert run.wait(900) == 0, (tmp_path / "log").read_text()[-3000:]
     finally:

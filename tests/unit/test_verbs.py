@@ -45,18 +45,15 @@ def test_grade_counts_and_keeps_fields(tmp_path: Path) -> None:
     assert summary.accuracy == 0.75
     assert summary.ci95 == pytest.approx((0.3006, 0.9544), abs=1e-4)
     assert summary.pass_at == {} and summary.maj_at == {}
-    assert lines(out)[1] == {**said(1, 1, model="m"), "prediction": "1", "verdict": "correct"}
+    assert lines(out)[1] == {
+        **said(1, 1, model="m"), "prediction": "1", "verdict": "correct", "verdict_string": "correct",
+    }  # fmt: skip
     assert [(row["id"], row["verdict"]) for row in lines(out)] == [
         ("3", "correct"), (1, "correct"), (2, "correct"), (4, "no_answer"),
     ]  # fmt: skip
     assert lines(out)[3]["prediction"] is None
     assert summary.lines()[0] == "accuracy   75.00%  (95% CI 30.06% to 95.44%; 3 of 4)"
     assert json.loads(json.dumps(summary.as_dict()))["correct"] == 3
-
-
-def test_grade_by_string_is_stricter(tmp_path: Path) -> None:
-    gold, given = gold_file(tmp_path, "1/2"), written(tmp_path / "r.jsonl", said(1, "0.50"))
-    assert verbs.grade(gold, given, task="gsm8k", match="string").correct == 0
 
 
 def test_grade_of_several_samples(tmp_path: Path) -> None:
@@ -103,6 +100,7 @@ def test_agree_writes_two_rows_a_kept_question(tmp_path: Path) -> None:
     assert (summary.kept, summary.of, summary.rows) == (2, 5, 4)
     assert summary.dropped == {"disagree": 1, "weak_no_answer": 1, "strong_no_answer": 1}
     assert summary.match_differs == 1  # by string 1/2 and 0.50 differ, so question 1 would be dropped
+    assert json.loads(json.dumps(summary.as_dict()))["match_differs_ids"] == [1]
     assert lines(out)[:2] == [
         {"id": 1, "source": "weak", "prompt": "Question: How many, 1?\nAnswer:",
          "completion": " So it is 1/2.\n#### 1/2", "prediction": "1/2", "model": "w"},
@@ -141,26 +139,6 @@ def test_agree_on_nothing_writes_an_empty_file(tmp_path: Path) -> None:
     summary = verbs.agree(weak, strong, tmp_path / "h.jsonl", task="gsm8k")
     assert (summary.kept, summary.rows) == (0, 0)
     assert (tmp_path / "h.jsonl").read_bytes() == b""
-
-
-def test_two_texts_without_an_answer_agree_by_string_only(tmp_path: Path) -> None:
-    """Or where it is said. Question 3 has an answer on one side: never kept. Two questions differ by match: 1 and 2.
-
-    By value 1/2 and 0.50 agree and two missing answers do not; by string it is the other way round.
-    """
-    weak = written(tmp_path / "w.jsonl", said(1, "1/2"), said(2, None), said(3, None))
-    strong = written(tmp_path / "s.jsonl", said(1, "0.50"), said(2, None), said(3, 1))
-    kept: list[Any] = []
-    for match, says in (("equivalent", None), ("string", None), ("equivalent", True), ("string", False)):
-        out = tmp_path / "h.jsonl"
-        summary = verbs.agree(weak, strong, out, task="gsm8k", match=match, nothing_agrees=says)  # type: ignore[arg-type]
-        kept.append(([row["id"] for row in lines(out)[::2]], summary.dropped, summary.match_differs))
-    assert kept == [
-        ([1], {"weak_no_answer": 2}, 2),
-        ([2], {"disagree": 1, "weak_no_answer": 1}, 2),
-        ([1, 2], {"weak_no_answer": 1}, 1),
-        ([], {"disagree": 1, "weak_no_answer": 2}, 1),
-    ]
 
 
 @pytest.mark.parametrize("verb", [verbs.agree, verbs.pairs])
@@ -300,15 +278,6 @@ def test_several_ids_with_one_question_have_their_own_majorities(tmp_path: Path)
     assert summary.pass_at == {1: 0.5, 2: 0.5}
 
 
-def test_grade_says_how_many_are_correct_by_one_match_only(tmp_path: Path) -> None:
-    """0.50 is 1/2 by equivalence only; 3 is right by both and 5 by neither."""
-    gold = gold_file(tmp_path, "1/2", 3, 4)
-    given = written(tmp_path / "r.jsonl", said(1, "0.50"), said(2, 3), said(3, 5))
-    for match, correct in (("equivalent", 2), ("string", 1)):
-        summary = verbs.grade(gold, given, task="gsm8k", match=match)  # type: ignore[arg-type]
-        assert (summary.correct, summary.match_differs) == (correct, 1)
-
-
 def test_grade_scores_as_the_harness_does(tmp_path: Path) -> None:
     """1: a mark; 2: no mark, but a last number; 3: "18.00" is no "18" for the harness; 4: nothing."""
     gold = gold_file(tmp_path, "Work.\n#### 7", 8, 18, 9)
@@ -318,6 +287,7 @@ def test_grade_scores_as_the_harness_does(tmp_path: Path) -> None:
     for scoring in ("lm-eval-strict", "lm-eval-flexible", "w2s"):
         summary = verbs.grade(gold, given, tmp_path / "o", task="gsm8k", scoring=scoring)  # type: ignore[arg-type]
         verdicts[scoring] = [row["verdict"] for row in lines(tmp_path / "o")]
+        assert all(("verdict_string" in row) == (scoring == "w2s") for row in lines(tmp_path / "o"))
         assert (summary.match_differs is None) == (scoring != "w2s")
     assert verdicts == {
         "lm-eval-strict": ["correct", "no_answer", "wrong", "no_answer"],
@@ -337,7 +307,9 @@ def test_olympicarena_answers_are_read_as_their_questions_ask(tmp_path: Path) ->
     )
     texts = {1: r"So \boxed{C, A}.", 2: r"So \boxed{2.00001}."}
     given = written(tmp_path / "r.jsonl", *({"id": i, "question": asked[i], "response": t} for i, t in texts.items()))
-    assert verbs.grade(gold, given, task="olympicarena").correct == 2
+    for match in ("equivalent", "string"):
+        summary = verbs.grade(gold, given, tmp_path / "o", task="olympicarena", match=match)  # type: ignore[arg-type]
+        assert (summary.correct, summary.match_differs) == (2, 0)
     assert verbs.agree(given, given, tmp_path / "h", task="olympicarena", gold=gold).quality.correct == 2  # type: ignore[union-attr]
 
 
@@ -355,6 +327,7 @@ def test_a_log_of_lm_eval_is_graded_against_itself(tmp_path: Path) -> None:
     assert lines(out)[3] == {
         "id": 1, "question": "1?", "response": "#### 2", "sample": 1, "target": "Work.\n#### 1",
         "filter": "strict-match", "exact_match": 1.0, "prediction": "2", "verdict": "wrong",
+        "verdict_string": "wrong",
     }  # fmt: skip
     single = [{**row, "resps": [row["resps"][0][:1]]} for row in rows]  # type: ignore[index]
     log = written(tmp_path / "l.jsonl", *single)
@@ -365,7 +338,7 @@ def test_a_log_of_lm_eval_is_graded_against_itself(tmp_path: Path) -> None:
 
 
 def test_fields_that_hold_gold_stay_out_of_training_rows(tmp_path: Path) -> None:
-    tainted = {"gold": "1", "pred": "1", "result": True, "num_words": 3}
+    tainted = {"gold": "1", "pred": "1", "result": True, "verdict_string": "correct", "num_words": 3}
     rows = [{"id": 1, "prompt": "Question: x?\nAnswer:", "response": "#### 1", **tainted}]
     file = written(tmp_path / "r.jsonl", *rows)
     verbs.agree(file, file, tmp_path / "h", task="gsm8k")
@@ -375,6 +348,8 @@ def test_fields_that_hold_gold_stay_out_of_training_rows(tmp_path: Path) -> None
     assert all(row["num_words"] == 3 and row["prompt"] == "Question: x?\nAnswer:" for row in lines(tmp_path / "h"))
     summary = verbs.grade(file, file, tmp_path / "g", task="gsm8k")
     assert summary.accuracy == 1 and tainted.items() <= lines(tmp_path / "g")[0].items()
+    verbs.agree(tmp_path / "g", tmp_path / "g", tmp_path / "h", task="gsm8k")
+    assert all(not set(row) & verbs.GOLD_NAMES - {"prediction"} for row in lines(tmp_path / "h"))
 
 
 def test_a_repeated_sample_is_refused_and_nothing_is_written(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from w2s import jsonl, streams
+from w2s.config import Match
 from w2s.errors import BranchEnds
 from w2s.files import Index
 from w2s.flow.step import Context
@@ -74,7 +75,8 @@ def agree(context: Context) -> dict[str, Any]:
         "kept": counts.kept,
         "of": of,
         "dropped": dict(counts.dropped),
-        f"differs_from_{streams.other_match(match)}_match": counts.differ,
+        "undecided": counts.undecided,
+        **_differences(counts, match),
     }
 
 
@@ -148,8 +150,13 @@ def majority(context: Context) -> dict[str, Any]:
 
 
 def build_pairs(context: Context) -> dict[str, Any]:
-    """Write the preference pairs of Stage II (paper, Stage II; thresholds of the released code)."""
-    params, inputs = context.params, context.inputs
+    """Write the preference pairs of Stage II (paper, Stage II; thresholds of the released code).
+
+    What the other match would decide is told only where all samples were drawn: those that adaptive sampling spares are
+    spared under one match.
+    """
+    params, inputs, match = context.params, context.inputs, context.params["match"]
+    compare = "n" not in params
     counts, roles = streams.Counts(), Counter[str]()
     decide = partial(
         pairs_of,
@@ -161,8 +168,9 @@ def build_pairs(context: Context) -> dict[str, Any]:
     )
 
     def preferences(files: tuple[Index, Index]) -> Iterator[dict[str, Any]]:
-        style, match = params["style"], params["match"]
-        found = streams.pairs(files, style, match, counts, decide, compare=False, on_progress=context.progress)
+        found = streams.pairs(
+            files, params["style"], match, counts, decide, compare=compare, on_progress=context.progress
+        )
         for question, made in found:
             roles.update(pair.weak_role for pair in made)
             yield from (streams.preference(question.id, pair, context.given["builder"]) for pair in made)
@@ -179,7 +187,15 @@ def build_pairs(context: Context) -> dict[str, Any]:
         "weak_chosen": roles["chosen"],
         "weak_rejected": roles["rejected"],
         "dropped": dict(counts.dropped),
+        "undecided": counts.undecided,
+        **(_differences(counts, match) if compare else {}),
     }
+
+
+def _differences(counts: streams.Counts, match: Match) -> dict[str, Any]:
+    """How many questions have another outcome under the other match, and the first of them."""
+    name = f"differs_from_{streams.other_match(match)}_match"
+    return {name: counts.differ, f"{name}_ids": counts.differ_ids}
 
 
 def _ids(selection: Path) -> set[str]:

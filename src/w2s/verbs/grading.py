@@ -18,7 +18,7 @@ from w2s.config import Match
 from w2s.errors import UserError
 from w2s.layouts import Given
 from w2s.metrics import accuracy
-from w2s.streams import CHUNK, CHUNK_TEXT, keys
+from w2s.streams import CHUNK, CHUNK_TEXT, keys, other_match
 from w2s.tasks.rows import Row
 from w2s.verbs.golds import Golds, Join
 from w2s.verbs.summaries import GradeSummary
@@ -26,17 +26,19 @@ from w2s.verbs.summaries import GradeSummary
 Scoring = Literal["w2s", "lm-eval-strict", "lm-eval-flexible"]
 """Ours, or GSM8K as lm-evaluation-harness scores it."""
 
+_OTHERS = frozenset({"verdict_string", "verdict_equivalent"})
+"""Never taken over from the responses: one of an earlier grading could not be told from ours."""
 _SAMPLES = (1, 5, 10, 50, 100)
 _FILTERS: dict[str, lm_eval.Filter] = {"lm-eval-strict": "strict-match", "lm-eval-flexible": "flexible-extract"}
 
 
 class _Graded(NamedTuple):
-    """For each response of a chunk; `others`: whether it is correct under the other match."""
+    """For each response of a chunk; `others`: the verdicts by the other match."""
 
     predictions: Sequence[str | None]
     keys: Sequence[str | None]
     verdicts: Sequence[Verdict]
-    others: Sequence[bool] | None
+    others: Sequence[Verdict] | None
 
 
 def grade(
@@ -51,9 +53,13 @@ def grade(
     join: Join = "id",
     on_progress: jsonl.Progress | None = None,
 ) -> GradeSummary:
-    """Grade responses against gold, in one pass; `out` gets the responses with `prediction` and `verdict`.
+    """Grade responses against gold, in one pass; `out` gets the responses with `prediction`, `verdict` and one more.
 
-    Memory: about 390 bytes a question with its gold and one response, 16 for each further response; never their texts.
+    That one is `verdict_string`, or `verdict_equivalent` with `match` "string": the verdict that the other match gives,
+    in every row, so that `verdict` and it can be compared as columns. There is none with a scoring of lm-eval.
+
+    Memory: about 230 bytes a question with its gold and one response, 140 more where no two questions have one answer,
+    and 40 for each further response (measured as in `files.Index`); never their texts.
 
     Args:
         gold: rows of {"id", "answer"}, or another layout that holds gold.
@@ -77,6 +83,7 @@ def grade(
     reader = files.Reader(layout, question_needed=join == "question" or style == "olympicarena")
     tally = _Tally(golds, reader, join)
     stream = files.responses(responses, reader, on_progress)
+    name = f"verdict_{other_match(match)}"
 
     def rows() -> Iterator[Mapping[str, Any]]:
         for chunk in _chunks(stream):
@@ -86,14 +93,15 @@ def grade(
             tally.count(entered, graded)
             if out is None:
                 continue
-            for (row, given), (_, _, sample), prediction, verdict in zip(
-                chunk, entered, graded.predictions, graded.verdicts, strict=True
+            others = [None] * len(chunk) if graded.others is None else graded.others
+            for (row, given), (_, _, sample), prediction, verdict, other in zip(
+                chunk, entered, graded.predictions, graded.verdicts, others, strict=True
             ):
-                yield {
-                    **layouts.shown(reader.layout, row, given, sample),
-                    "prediction": prediction,
-                    "verdict": verdict,
-                }
+                kept = layouts.shown(reader.layout, row, given, sample)
+                made = {"prediction": prediction, "verdict": verdict}
+                if other is not None:
+                    made[name] = other
+                yield {field: value for field, value in kept.items() if field not in _OTHERS} | made
         golds.check_all_used(tally.used, responses)
 
     if out is None:
@@ -134,16 +142,19 @@ def _graded(
         [stated.read(each.response, each.question, style, flexible) for each in given] for flexible in (True, False)
     )
     if match == "string":
-        others = [verdict == "correct" for verdict in golds.grade(right, predictions, "equivalent")]
+        others = golds.grade(right, predictions, "equivalent")
         predictions = strict
     else:
-        others = [_equal_strings(found, golds.answer(gold)) for found, gold in zip(strict, right, strict=True)]
+        others = [_by_string(found, golds.answer(gold)) for found, gold in zip(strict, right, strict=True)]
+        golds.tolerate(right, strict, others)
     return _Graded(predictions, keys(predictions, match), golds.grade(right, predictions, match), others)
 
 
-def _equal_strings(prediction: str | None, right: str) -> bool:
-    """Whether the released code would compare the two as equal; gold that it cannot read equals nothing."""
-    return prediction is not None and (found := _string_key(prediction)) is not None and found == _string_key(right)
+def _by_string(prediction: str | None, right: str) -> Verdict:
+    """As `answers.grade` by string, for less; gold that the released code cannot read equals nothing."""
+    if prediction is None or (found := _string_key(prediction)) is None:
+        return "no_answer"
+    return "correct" if found == _string_key(right) else "wrong"
 
 
 @lru_cache(maxsize=2**16)  # the released normal form takes 50 us, and many responses share few answers
@@ -196,7 +207,8 @@ class _Tally:
             self._differ = None
         else:
             self._differ += sum(
-                (one == "correct") != other for one, other in zip(graded.verdicts, graded.others, strict=True)
+                (one == "correct") != (other == "correct")
+                for one, other in zip(graded.verdicts, graded.others, strict=True)
             )
         self._correct.frombytes(bytes((len(self._ledger.counts) - len(self._correct)) * self._correct.itemsize))
         for (_, question, sample), key, verdict in zip(entered, graded.keys, graded.verdicts, strict=True):

@@ -26,8 +26,11 @@ from w2s.verbs.grading import one_standard_input
 from w2s.verbs.summaries import SelectionSummary
 
 GOLD_NAMES = frozenset(
-    {"answer", "gold", "solution", "result", "verdict", "prediction", "pred", "target", "label", "correct"}
-)
+    {
+        "answer", "gold", "solution", "result", "verdict", "verdict_string", "verdict_equivalent", "prediction", "pred",
+        "target", "label", "correct",
+    }
+)  # fmt: skip
 """Unknown fields of responses that never pass into training rows: they hold gold, or were made with it."""
 
 
@@ -53,7 +56,8 @@ def agree(
     With `augment_to` questions on which a text of `samples` agrees are added, marked `"added": true`, until there are
     so many (`method.augment.agreeing`).
 
-    Memory: the ids and about 70 bytes a response; texts are read again when their question is decided.
+    Memory: about 300 bytes a question (measured as in `files.Index`); texts are read again when their question is
+    decided.
 
     Args:
         weak: one response a question.
@@ -98,7 +102,8 @@ def agree(
         for question, kept in found:
             labels.add("kept", question, kept.weak.prediction)
             yield from examples(question, kept, files)
-            kept_ids.add(kept.id)
+            if more is not None:
+                kept_ids.add(kept.id)
         if more is None:
             return
         files, wanted = (files[0], more), max(0, (augment_to or 0) - counts.kept)
@@ -139,7 +144,7 @@ def pairs(
 ) -> SelectionSummary:
     """Contrast weak texts with the majority of strong samples; `out` gets TRL preference rows.
 
-    Memory: as `agree`.
+    Memory: about 600 bytes a question with ten samples (as `agree`); never their texts.
 
     Args:
         weak: one response a question.
@@ -231,6 +236,7 @@ def _summary(counts: Counts, sides: tuple[Index, Index], rows: int, match: Match
         dropped=dict(counts.dropped),
         match=match,
         match_differs=counts.differ,
+        match_differs_ids=counts.differ_ids,
         undecided=counts.undecided,
         quality=None if kept is None else selection_quality(kept, of),
         rejected=labels.share("rejected"),

@@ -63,9 +63,10 @@ class SelectionSummary:
     """What a selection kept and dropped: `kept` + all of `dropped` = `of` questions; `rows` were written.
 
     `coverage` is kept / of and `coverage_ci95` its Wilson interval. `match_differs` counts the questions with another
-    outcome under the other `match`, and `undecided` those with an answer that was not read in time, which agrees with
-    nothing and has no vote. Only where gold was given: `quality` counts the kept answers that are right (one
-    a question: the answer agreed on, or the chosen one), and `rejected` the rejected texts that are (one a pair).
+    outcome under the other `match` (`match_differs_ids`: the first 100), and `undecided` those with an answer that was
+    not read in time, which agrees with nothing and has no vote. Only where gold was given: `quality` counts the kept
+    answers that are right (one a question: the answer agreed on, or the chosen one), and `rejected` the rejected texts
+    that are (one a pair).
     Only where the set was augmented: `added` questions beside those kept, and `short` that are missing to the target;
     `added_right` counts the weak answers of these that are right.
     """
@@ -76,6 +77,7 @@ class SelectionSummary:
     dropped: Mapping[str, int]
     match: Match
     match_differs: int
+    match_differs_ids: Sequence[str | int] = ()
     undecided: int = 0
     quality: Selection | None = None
     rejected: Accuracy | None = None

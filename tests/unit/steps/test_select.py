@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s import jsonl, streams
-from w2s.answers import answered
+from w2s.answers import answered, pool
 from w2s.config import Runtime
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
@@ -81,6 +81,7 @@ def test_agreement_writes_two_rows_a_kept_question_and_counts_the_rest(run: Run)
     assert result["kept"] == 2 and result["of"] == 4
     assert result["dropped"] == {"disagree": 1, "weak_no_answer": 1}
     assert result["differs_from_string_match"] == 1  # 0.50 and 1/2 are the same number and other strings
+    assert result["differs_from_string_match_ids"] == ["d"] and result["undecided"] == 0
 
 
 def test_by_string_two_texts_without_an_answer_agree(run: Run) -> None:
@@ -174,6 +175,47 @@ def test_pairs_set_weak_texts_against_samples(run: Run) -> None:
     ]
     assert written[0]["confidence"] == pytest.approx(2 / 3)
     assert result["pairs"] == 2 and result["dropped"] == {"low_confidence": 1}
+    assert (result["differs_from_string_match"], result["differs_from_string_match_ids"]) == (0, [])
+
+
+def test_pairs_that_the_other_match_would_make_are_told_where_all_samples_were_drawn(run: Run) -> None:
+    """a: a vote of 3 for one half, the weak answer; by string of 2 for 0.5, and the weak text is rejected.
+
+    b: weak 7, and a vote of 3 for 9 by either.
+    """
+    params = {"confidence": 0.5, "reject_confidence": 0.5, "max_pairs": 1, "seed": 0}
+    said = {
+        "weak": [("a", 0, "w #### 1/2"), ("b", 0, "w #### 7")],
+        "samples": [
+            *(("a", k, f"s{k} #### {n}") for k, n in enumerate(("0.5", "0.5", "1/2", "9"))),
+            *(("b", k, f"s{k} #### 9") for k in range(4)),
+        ],
+    }
+    result, written = run(select.build_pairs, params, **said)
+    assert [row["weak_role"] for row in written] == ["chosen", "rejected"]
+    assert (result["differs_from_string_match"], result["differs_from_string_match_ids"]) == (1, ["a"])
+    by_string, written = run(select.build_pairs, {**params, "match": "string"}, **said)
+    assert [row["weak_role"] for row in written] == ["rejected", "rejected"]
+    assert by_string["differs_from_equivalent_match_ids"] == ["a"]
+    spared, _ = run(select.build_pairs, {**params, "n": 4}, **said)
+    assert not any(name.startswith("differs") for name in spared) and spared["undecided"] == 0
+
+
+def test_answers_that_were_not_read_in_time_are_counted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """a has such an answer on one side, b on none; the weak text of a, which may be right, is not rejected."""
+    monkeypatch.setattr(pool, "available", lambda: True)
+    monkeypatch.setattr(pool, "read_many", lambda answers, seconds: [pool.UNDECIDED] * len(answers))
+    slow = r"The answer is: \prod_{k=1}^{7} k^{k+1}"
+    weak = [("a", 0, slow), ("b", 0, "The answer is: 5")]
+    agreed, _ = run(
+        select.agree, {"style": "math"}, weak=weak, strong=[(id, 0, "The answer is: 5") for id in ("a", "b")]
+    )
+    assert (agreed["kept"], agreed["undecided"]) == (1, 1)
+    params = {"style": "math", "confidence": 0.5, "reject_confidence": 0.5, "max_pairs": 1, "seed": 0}
+    drawn = [(id, k, f"{k} The answer is: {n}") for id in ("a", "b") for k, n in enumerate((6, 6))]
+    result, written = run(select.build_pairs, params, weak=weak, samples=drawn)
+    assert [row["id"] for row in written] == ["b"]
+    assert (result["undecided"], result["dropped"]) == (1, {"undecided": 1})
 
 
 def test_empty_texts_are_never_set_against_anything(run: Run) -> None:
