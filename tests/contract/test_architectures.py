@@ -57,10 +57,11 @@ def answer(folder: Path, prompt: str, tokens: int = 24) -> Completion:
 
 
 def trainer(folder: Path, lora: config.Lora | None = None, lr: float = 1e-2) -> tuple[Trainer, Any]:
-    tokenizer = checkpoint.load_tokenizer(folder, folder / "none")
+    start = checkpoint.find(folder)
+    tokenizer = checkpoint.load_tokenizer(start)
     training = QUICK.model_copy(update={"lora": lora, "epochs": 3, "learning_rate": lr})
     with parallel.join("cpu") as team:
-        return Trainer(folder, tokenizer, training, team, seed=0, dtype="float32", runtime=CPU), tokenizer
+        return Trainer(start, tokenizer, training, team, seed=0, dtype="float32", runtime=CPU), tokenizer
 
 
 def scores(folder: Path, rows: list[Encoded]) -> list[float]:
@@ -112,12 +113,18 @@ def test_training_sees_the_prompt_that_generation_sees(base: Path) -> None:
     tokens = Tokens(tokenizer, end_tokens(tokenizer, None, "x"), None)
     for question in (QUESTION, "7", "  Zwei\n\nund é: 数 ", "<s>[INST] <bos> What?", "x" * 40):
         prompt, completion = tiny_models.texts(tokenizer, question, RESPONSE)
-        (row,) = data.encode(tokenizer, [Example("q", prompt, completion)], 512)
+        example = Example("q", prompt, completion)
+        if tokenizer.bos_token is not None and tokenizer.bos_token in question:
+            assert data.spells_marks(tokenizer, prompt, completion)
+            with pytest.raises(UserError, match="has a BOS inside its text"):
+                data.encode(tokenizer, [example], 512)
+            continue
+        (row,) = data.encode(tokenizer, [example], 512)
         assert tokens.prompts([prompt])[prompt] == list(row.prompt)
 
 
 def test_the_mask_is_by_length_also_where_padding_is_eos(base: Path) -> None:
-    tokenizer = checkpoint.load_tokenizer(base, base / "none")
+    tokenizer = checkpoint.load_tokenizer(checkpoint.find(base))
     tokenizer.pad_token = tokenizer.eos_token
     rows = data.encode(tokenizer, [pick(base), pick(base, "4")], 512)
     batch = data.pad(rows, tokenizer.pad_token_id)
@@ -145,7 +152,7 @@ def test_merged_weights_say_what_the_adapter_says(base: Path, tmp_path: Path) ->
     before = made.score(rows)
     made.train([(row,) for row in rows[:1]], losses.sft)
     adapter = made.score(rows)
-    made.save(tmp_path)
+    made.save(tmp_path, [pick(base).prompt], rows[:1])
     assert max(abs(new - old) for new, old in zip(adapter, before, strict=True)) > 0.5  # the adapter does something
     assert scores(tmp_path, rows) == pytest.approx(adapter, abs=1e-4)
     assert not list(tmp_path.glob("adapter*"))
