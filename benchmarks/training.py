@@ -3,8 +3,10 @@
 Each call loads the model, tokenises, trains and saves; imports are outside. Tokens are those of prompt, completion
 and EOS, without padding, so a call gains nothing from its padding. TRL runs with its defaults (bfloat16, gradient
 checkpointing), and in float32 without checkpointing; each is compared with our call in the same number format. Learning
-rate, schedule, batch size and epochs are the same. Every call runs once untimed on a few examples; then they alternate,
-and medians are compared: by the clock, and by the processors' time, which other work on the machine disturbs less.
+rate, schedule, batch size and epochs are the same. Ours and TRL's have a process each, since ours changes how its
+process keeps memory (`w2s.allocator`); in a third one it does not. Every call runs once untimed on a few examples; then
+they alternate, and medians are compared: by the clock, and by the processors' time, which other work on the machine
+disturbs less.
 
 Loss curves are compared as means over ten steps (TRL's interval); orders differ, so the noise is shown as the
 difference between two seeds of ours. Run:
@@ -17,13 +19,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import multiprocessing
 import os
 import random
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import fmean, median
+from typing import NamedTuple
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["TQDM_DISABLE"] = "1"
 
@@ -33,7 +38,7 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from w2s import config, prompting
 from w2s.records import Example, Preference
-from w2s.training import preference, sft
+from w2s.training import held, preference, sft
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERVAL = 10
@@ -103,33 +108,73 @@ def trl(
     return [log["loss"] for log in trainer.state.log_history if "loss" in log], 0
 
 
+DEFAULTS = "w2s with glibc's defaults"
 PLAIN = {"bf16": False, "gradient_checkpointing": False}
 CALLS: dict[str, Callable[..., tuple[Curve, int]]] = {
     "w2s, float32": lambda *arguments: ours(*arguments, "float32"),
     "w2s, bfloat16": lambda *arguments: ours(*arguments, "bfloat16"),
+    f"{DEFAULTS}, bfloat16": lambda *arguments: ours(*arguments, "bfloat16"),
     "TRL, float32, no checkpointing": lambda *arguments: trl(*arguments, **PLAIN),
     "TRL, its defaults": trl,
 }
-RIVALS = (("w2s, bfloat16", "TRL, its defaults"), ("w2s, float32", "TRL, float32, no checkpointing"))
+RIVALS = (
+    ("w2s, bfloat16", "TRL, its defaults"),
+    ("w2s, float32", "TRL, float32, no checkpointing"),
+    ("w2s, bfloat16", f"{DEFAULTS}, bfloat16"),
+)
 
 
-def compare(loss: str, model: Path, pairs: list[Preference], settings: config.Preference, repeats: int) -> None:
+class Timed(NamedTuple):
+    """What one call gave, with its seconds by the clock and of the processors."""
+
+    curve: Curve
+    tokens: int
+    clock: float
+    processor: float
+
+
+def prepare(side: str, threads: int) -> None:
+    """Set up a process that makes the calls of a side."""
+    if side == DEFAULTS:
+        held.keep_freed_memory = lambda: False
+    torch.set_num_threads(threads)
+    disable_progress_bars()
+
+
+def timed(name: str, model: Path, pairs: list[Preference], loss: str, settings: config.Preference) -> Timed:
+    """Make one of `CALLS`, or ours with another seed, in this process."""
+    function = CALLS.get(name, lambda *arguments: ours(*arguments, "float32", 1))
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        began = time.perf_counter(), time.process_time()
+        curve, tokens = function(model, pairs, Path(folder), loss, settings)
+        return Timed(curve, tokens, time.perf_counter() - began[0], time.process_time() - began[1])
+
+
+def compare(
+    loss: str, model: Path, pairs: list[Preference], settings: config.Preference, repeats: int, threads: int
+) -> None:
     """Print tokens a second of each call, the ratios, and how far the loss curves are apart."""
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in CALLS}
     curves: dict[str, Curve] = {}
     tokens = 0
 
-    def call(function: Callable[..., tuple[Curve, int]], some: list[Preference], *more: object) -> tuple[Curve, int]:
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-            return function(model, some, Path(folder), loss, settings, *more)
+    with contextlib.ExitStack() as stack:
+        context = multiprocessing.get_context("spawn")
+        sides = {
+            side: stack.enter_context(ProcessPoolExecutor(1, context, prepare, (side, threads)))
+            for side in ("w2s", DEFAULTS, "TRL")
+        }
 
-    for repeat in range(repeats + 1):
-        for name, function in CALLS.items():
-            began = time.perf_counter(), time.process_time()
-            curves[name], counted = call(function, pairs if repeat else pairs[:20])
-            tokens = counted or tokens
-            if repeat:
-                seconds[name].append((time.perf_counter() - began[0], time.process_time() - began[1]))
+        def call(name: str, some: list[Preference]) -> Timed:
+            return sides[name.partition(",")[0]].submit(timed, name, model, some, loss, settings).result()
+
+        for repeat in range(repeats + 1):
+            for name in CALLS:
+                done = call(name, pairs if repeat else pairs[:20])
+                curves[name], tokens = done.curve, done.tokens or tokens
+                if repeat:
+                    seconds[name].append((done.clock, done.processor))
+        other = call("w2s, float32, seed 1", pairs).curve
     clock, processor = ({name: median(t[i] for t in times) for name, times in seconds.items()} for i in (0, 1))
     print(f"\n{loss}: {len(pairs)} examples, {tokens} tokens")
     for name in CALLS:
@@ -138,7 +183,6 @@ def compare(loss: str, model: Path, pairs: list[Preference], settings: config.Pr
         print(
             f"  {own} / {peer}: {clock[peer] / clock[own]:.2f}x (processors: {processor[peer] / processor[own]:.2f}x)"
         )
-    other, _ = call(ours, pairs, "float32", 1)
     for title, own, peer in (
         *((f"{own} - {peer}", curves[own], curves[peer]) for own, peer in RIVALS),
         ("noise: our seeds 0 - 1, float32", curves["w2s, float32"], other),
@@ -157,13 +201,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    disable_progress_bars()
     load = f"{os.getloadavg()[0]:.1f} processes were running"
     print(f"{options.model}, {options.threads} threads, {os.cpu_count()} processors ({load})")
     for loss in options.loss:
         settings = config.Preference(epochs=2, learning_rate=1e-4 if loss == "sft" else 2e-5)
-        compare(loss, options.model, data(options.examples), settings, options.repeats)
+        compare(loss, options.model, data(options.examples), settings, options.repeats, options.threads)
 
 
 if __name__ == "__main__":
