@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from w2s.config import Run
 from w2s.flow.step import Step
-from w2s.steps.graph import Graph, Model
+from w2s.steps.graph import Graph
+from w2s.steps.sources import Model
 
 
 def build(run: Run, planning: bool = False) -> list[Step]:

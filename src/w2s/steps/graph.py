@@ -5,40 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from w2s import chat, gold, models, references, tasks
-from w2s.config import Lora, Run, Training
-from w2s.costs import Role, Work
-from w2s.errors import BranchEnds, UserError
+from w2s import tasks
+from w2s.config import Run, Training
+from w2s.costs import Work
+from w2s.errors import UserError
 from w2s.flow.step import Step
-from w2s.prompting import PLAIN, Builder
 from w2s.seeds import derive
-from w2s.steps import evaluate, generate, preflight, select, supervise, train
-
-Model = Step | str
-"""A trained model (the step that makes it), or a reference to a base model."""
+from w2s.steps import estimates, evaluate, generate, select, supervise, train
+from w2s.steps.sources import Model, Sources
 
 _RULE = {"confidence", "reject_confidence", "max_pairs"}  # of a selection, what decides about pairs
-
-RESPONSE_SHARE = 0.35
-"""Share of `max_new_tokens` a response is expected to use, for the plan only (measured on `tiny`: 41 of 112)."""
-
-_NOT_FOUND = "not found"
 
 
 class Graph:
     """Builds steps and keeps them in order. One method a kind of step."""
 
     def __init__(self, run: Run, planning: bool = False) -> None:
-        """Read questions and check everything that can be checked before compute is spent.
+        """Check everything that can be checked before compute is spent, and begin with the questions of each split.
 
         Args:
             run: the recipe, and where it is to run.
             planning: the steps are for a plan only; models need not be within reach.
 
         Raises:
-            UserError: questions, gold of train_1 or test, or a model reference cannot be used.
+            UserError: the engine cannot run a recipe, a split has no question, or `Sources` refuses.
         """
-        self.recipe, self.runtime, self.planning = run.recipe, run.runtime, planning
+        self.recipe = run.recipe
         self.steps: list[Step] = []
         if self.recipe.engine == "openai":
             raise UserError(
@@ -47,48 +39,15 @@ class Graph:
                 expected="transformers or vllm",
                 mend="use a server with: w2s sample --engine openai",
             )
-        self.prepared = tasks.prepare(self.recipe.task, self.recipe.limit)
-        self.style = tasks.load(self.recipe.task).style
-        self.identity = {ref: self._identity(ref) for ref in dict.fromkeys((self.recipe.weak, self.recipe.strong))}
-        self.builders = {ref: self._builder(ref) for ref in self.identity}
-        self.gold_hash = {split: self._gold_hash(split) for split in self.prepared.questions}
-        self.questions = {split: self._questions(split) for split in self.prepared.questions}
-
-    def _identity(self, reference: str) -> str:
-        try:
-            return models.identify(reference, offline=self.runtime.offline)
-        except UserError:
-            if not self.planning or reference.startswith("w2s:"):
-                raise
-            return f"{_NOT_FOUND}: {reference}"
-
-    def _builder(self, reference: str) -> Builder:
-        away = self.identity[reference].startswith(_NOT_FOUND) or not models.at_hand(reference)
-        if self.planning and away:  # the difference hardly matters to a plan's estimates
-            return PLAIN
-        return chat.builder(self.recipe.prompt_of(reference), reference, self.runtime.offline)
-
-    def _gold_hash(self, split: str) -> str:
-        try:
-            table = gold.load(self.recipe.task, split)
-        except BranchEnds as ended:
-            if split != "train_2":
-                raise UserError(str(ended), mend=f"give gold answers for {split}") from ended
-            return f"none: {ended}"
-        missing = [q.id for q in self.prepared.questions[split] if q.id not in table]
-        if missing and split != "train_2":
-            raise UserError(
-                f"{len(missing)} questions of {split} have no gold answer, the first is {missing[0]!r}",
-                expected="an answer for every question of train_1 and test",
-            )
-        return gold.content_hash({q.id: table[q.id] for q in self.prepared.questions[split] if q.id in table})
+        self.sources = Sources(run, planning)
+        self.questions = {split: self._questions(split) for split in self.sources.questions}
 
     def _add(self, step: Step) -> Step:
         self.steps.append(step)
         return step
 
     def _questions(self, split: str) -> Step:
-        found = self.prepared.questions[split]
+        found = self.sources.questions[split]
         if not found:
             raise UserError(f"no question is left in {split}", mend="give more questions, or a larger --limit")
         return self._add(
@@ -104,18 +63,13 @@ class Graph:
 
     def gold_examples(self, split: str, reader: Model) -> Step:
         """Questions of a split with gold solutions, as training examples for `reader`."""
-        prompt, builder = self._prompt(reader)
+        prompt, builder = self.sources.prompt(reader)
         return self._add(
             Step(
                 name=f"gold_{split}",
                 run=supervise.gold_examples,
-                params={
-                    "split": split,
-                    "gold": self.gold_hash[split],
-                    "style": self.style,
-                    **prompt,
-                },
-                given={**builder, "task": self.recipe.task, "questions": self.prepared.questions[split]},
+                params={"split": split, "gold": self.sources.gold_hash[split], "style": self.sources.style, **prompt},
+                given={**builder, "task": self.recipe.task, "questions": self.sources.questions[split]},
                 inputs={"questions": self.questions[split]},
                 output=f"data/gold_{split}.jsonl",
                 kind="data",
@@ -127,8 +81,9 @@ class Graph:
     ) -> Step:
         """Supervised fine-tuning of `base` on the rows of `data` that come from `source`."""
         training = training or self.recipe.training
-        self._preflight(base, training.lora)
-        params, inputs, given = self._start(base)
+        rows = estimates.most_examples(data, source, len(self.sources.questions[data.params.get("split", "train_2")]))
+        self.sources.preflight(base, training.lora)
+        params, inputs, given = self.sources.start(base)
         return self._add(
             Step(
                 name=name,
@@ -143,18 +98,19 @@ class Graph:
                 inputs={**inputs, "data": data},
                 given=given,
                 output=f"models/{name}",
-                expected_tokens=int(training.epochs * self._tokens(self._most_examples(data, source))),
+                expected_tokens=int(training.epochs * estimates.examples(rows, self.recipe.max_new_tokens)),
                 kind="train",
                 version=2,
-                work=Work(model=self._role(base), lora=training.lora),
+                work=Work(model=self.sources.role(base), lora=training.lora),
             )
         )
 
     def prefer(self, name: str, policy: Step, pairs: Step, loss: str) -> Step:
         """Preference optimisation of `policy`, which is also the reference."""
         config = self.recipe.preference
-        self._preflight(policy, config.lora)
-        params, inputs, _ = self._start(policy)
+        texts = estimates.examples(len(self.sources.questions["train_2"]), self.recipe.max_new_tokens)
+        self.sources.preflight(policy, config.lora)
+        params, inputs, _ = self.sources.start(policy)
         return self._add(
             Step(
                 name=name,
@@ -168,15 +124,10 @@ class Graph:
                 },
                 inputs={**inputs, "data": pairs},
                 output=f"models/{name}",
-                expected_tokens=int(
-                    config.epochs
-                    * 2
-                    * self.recipe.selection.max_pairs
-                    * self._tokens(len(self.prepared.questions["train_2"]))
-                ),
+                expected_tokens=int(config.epochs * 2 * self.recipe.selection.max_pairs * texts),
                 kind="train",
                 version=2,
-                work=Work(model=self._role(policy), lora=config.lora),
+                work=Work(model=self.sources.role(policy), lora=config.lora),
             )
         )
 
@@ -198,8 +149,8 @@ class Graph:
         With `settle` only as many of them as decide the question's fate against its answer in `weak`, or its vote.
         """
         recipe = self.recipe
-        params, inputs, given = self._start(model)
-        prompt, asked = self._prompt(model)
+        params, inputs, given = self.sources.start(model)
+        prompt, asked = self.sources.prompt(model)
         if demonstrations is not None:
             inputs["demonstrations"] = demonstrations
         if settle:
@@ -207,10 +158,14 @@ class Graph:
         if settle and weak is not None:
             params |= recipe.selection.model_dump(include=_RULE)
             inputs["weak"] = weak
-        around = len(prompt["prompt"]) - len("?")
-        lengths = [around + len(question.question) for question in self.prepared.questions[split]]
-        count = len(lengths) * max(1, samples)
-        shots = recipe.few_shot.k if demonstrations is not None else 0
+        work = estimates.answering(
+            self.sources.role(model),
+            self.sources.questions[split],
+            around=len(prompt["prompt"]) - len("?"),
+            samples=max(1, samples),
+            shots=0 if demonstrations is None else recipe.few_shot.k,
+            new_tokens=recipe.max_new_tokens,
+        )
         return self._add(
             Step(
                 name=name,
@@ -231,18 +186,9 @@ class Graph:
                 inputs={**inputs, "questions": only or self.questions[split]},
                 given={**given, **asked},
                 output=output or f"data/{name}.jsonl",
-                expected_tokens=int(count * recipe.max_new_tokens * RESPONSE_SHARE),
+                expected_tokens=int(estimates.responses(work.rows, recipe.max_new_tokens)),
                 kind="generate",
-                work=Work(
-                    model=self._role(model),
-                    prompts=len(lengths),
-                    prompt_characters=sum(lengths),
-                    longest_prompt=max(lengths),
-                    shown_characters=shots * sum(lengths) // len(lengths),
-                    shown_tokens=int(shots * recipe.max_new_tokens * RESPONSE_SHARE),
-                    rows=count,
-                    new_tokens=recipe.max_new_tokens,
-                ),
+                work=work,
             )
         )
 
@@ -305,7 +251,7 @@ class Graph:
         return step
 
     def _select(self, name: str, run: Any, params: Mapping[str, Any], **inputs: Step) -> Step:
-        prompt, given = self._prompt(self.recipe.strong)  # what is selected trains the strong model
+        prompt, given = self.sources.prompt(self.recipe.strong)  # what is selected trains the strong model
         params = {**self._reading(), **prompt, **params}
         return self._add(
             Step(name, run, params, inputs=inputs, given=given, output=f"data/{name}.jsonl", kind="select")
@@ -343,44 +289,10 @@ class Graph:
         version: int = 1,
         **inputs: Step,
     ) -> Step:
-        reading = self._reading() | {"gold": self.gold_hash[split]}
+        reading = self._reading() | {"gold": self.sources.gold_hash[split]}
         given = {"task": self.recipe.task}
         return self._add(Step(name, run, {**reading, **params}, inputs, output, version, given=given, kind="evaluate"))
 
     def _reading(self) -> dict[str, str]:
         """How final answers are read and compared."""
-        return {"style": self.style, "match": self.recipe.selection.match}
-
-    def _prompt(self, model: Model) -> tuple[dict[str, str], dict[str, Any]]:
-        """How a model is asked, for the identity of a step, and the builder of such prompts, for its work."""
-        builder = self.builders[self.recipe.weak if self._role(model) == "weak" else self.recipe.strong]
-        return {"prompt": builder.prompt("?"), "prompt_hash": builder.hash}, {"builder": builder}
-
-    def _start(self, model: Model) -> tuple[dict[str, Any], dict[str, Step], dict[str, Any]]:
-        """Identity, inputs and whereabouts of the model a step starts from."""
-        if isinstance(model, Step):  # what is trained from a quantised model is held like it
-            base = self.recipe.strong if model.work.model == "strong" else self.recipe.weak
-            quantize = references.parse(base).quantize
-            return {"quantize": quantize} if quantize else {}, {"model": model}, {}
-        return {"model": self.identity[model]}, {}, {"model": model}
-
-    def _preflight(self, model: Model, lora: Lora | None) -> None:
-        """Refuse a training that cannot work, as far as the model's files or its own training tell."""
-        if isinstance(model, Step):
-            preflight.same_adapter(model.work.lora, lora)
-        else:
-            preflight.check(model, lora)
-
-    def _role(self, model: Model) -> Role:
-        if isinstance(model, Step):
-            return model.work.model
-        return "strong" if model == self.recipe.strong else "weak"
-
-    def _most_examples(self, data: Step, source: str) -> int:
-        """What a training set can have at most: selections are not known before they are made."""
-        split = data.params.get("split", "train_2")
-        sides = 2 if data.run in (select.agree, select.augment) and source == "both" else 1
-        return sides * len(self.prepared.questions[split])
-
-    def _tokens(self, examples: int) -> float:
-        return examples * self.recipe.max_new_tokens * RESPONSE_SHARE * 2
+        return {"style": self.sources.style, "match": self.recipe.selection.match}
