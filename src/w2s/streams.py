@@ -1,7 +1,7 @@
 """The method's selections over files of responses, a question at a time: for the verbs and for the recipe's steps.
 
-The decisions are `method.agreement` and `method.pairs` themselves, asked for each question apart: neither looks at two
-questions at once, so nothing changes, and only one chunk of texts is in memory.
+The decisions are those of `method.agreement`, `method.augment` and `method.pairs`, asked for each question apart: none
+looks at two questions at once, so nothing changes, and only one chunk of texts is in memory.
 """
 
 from __future__ import annotations
@@ -241,7 +241,10 @@ def pairs(
 
 
 def examples(identity: str | int, kept: Kept, builder: Builder = PLAIN, *, added: bool = False) -> list[dict[str, Any]]:
-    """The two TRL prompt-completion rows of a question of Stage I; `added` marks one on which there is no agreement."""
+    """The two TRL prompt-completion rows of a question of Stage I; `added` marks one on which there is no agreement.
+
+    As in the released code both rows stay even where the two texts are identical: a question always weighs two rows.
+    """
     rows = [example(identity, source, answer, builder) for source, answer in (("weak", kept.weak), ("icl", kept.icl))]
     return [row | {"added": True} for row in rows] if added else rows
 

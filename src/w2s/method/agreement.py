@@ -62,14 +62,6 @@ def agree(weak: Iterable[Answered], strong: Iterable[Answered], *, nothing_agree
     return Agreement(tuple(kept), {reason: tuple(ids) for reason, ids in dropped.items()})
 
 
-def hybrid(agreement: Agreement) -> list[Answered]:
-    """The hybrid training set: for each kept question the weak text, then the strong one.
-
-    As in the released code both rows stay even where the two texts are identical: a question always weighs two rows.
-    """
-    return [answer for kept in agreement.kept for answer in (kept.weak, kept.icl)]
-
-
 def by_id(answers: Iterable[Answered], what: str) -> dict[str, Answered]:
     """`answers` by question id, in their order.
 

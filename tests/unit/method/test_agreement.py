@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s.errors import UserError
-from w2s.method.agreement import agree, hybrid
+from w2s.method.agreement import agree
 from w2s.records import Answered
 
 tables = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([None, "1", "2"]))
@@ -59,9 +59,3 @@ def test_duplicate_ids_are_refused() -> None:
         agree(twice, side({"a": "1"}))
     with pytest.raises(UserError, match="'a' comes twice in the strong"):
         agree(side({"a": "1"}), twice)
-
-
-def test_hybrid_has_two_rows_a_question_even_for_identical_texts() -> None:
-    weak = side({"a": "1", "b": "2"})
-    strong = [*side({"b": "2"}, "s"), *side({"a": "1"})]
-    assert [answer.response for answer in hybrid(agree(weak, strong))] == ["wa", "wa", "wb", "sb"]

@@ -19,8 +19,8 @@ from w2s.answers import answered, pool
 from w2s.config import Runtime
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
-from w2s.method import agreement, pairs, voting
 from w2s.method import augment as method
+from w2s.method import pairs, voting
 from w2s.prompting import PLAIN
 from w2s.records import Response
 from w2s.steps import rows, select
@@ -315,21 +315,24 @@ def test_as_in_the_released_data_disagreeing_texts_are_added(augmented: Run) -> 
 
 @pytest.mark.parametrize("augment, more", [("sampled", SAMPLES), ("disagreeing", ICL)])
 @pytest.mark.parametrize("chunk", [1, 3, 4096])
-def test_a_step_augments_as_the_method_does_on_all(
+def test_a_step_adds_the_smallest_ranks_of_all_whatever_the_chunk(
     augmented: Run, monkeypatch: pytest.MonkeyPatch, augment: str, more: Any, chunk: int
 ) -> None:
+    """a is kept already; of the others those are added that `method.augment` offers, best first: b and c."""
     monkeypatch.setattr(streams, "CHUNK", chunk)
-    made = {"sampled": method.augment, "disagreeing": method.fill}[augment]
-    weak, icl, strong = (
+    offer = {"sampled": method.agreeing, "disagreeing": method.disagreeing}[augment]
+    weak, strong = (
         [answered(Response(i, f"Q{i}?", text, k), "gsm8k", "equivalent") for i, k, text in some]
-        for some in (WEAK, ICL, more)
+        for some in (WEAK, more)
     )
-    expected = made(agreement.agree(weak, icl), weak, strong, target=4, seed=5)
-    result, written = augmented(select.augment, {"augment_to": 4, "augment": augment, "seed": 5}, more=more)
-    assert [row["completion"] for row in written] == [
-        " " + answer.response for each in expected.all for answer in (each.weak, each.icl)
-    ]
-    assert (result["kept"], result["added"], result["short"]) == (1, len(expected.added), expected.short)
+    offers = [offer(answer, [each for each in strong if each.id == answer.id], 5) for answer in weak[1:]]
+    best = [made.pair for made in sorted(filter(None, offers), key=lambda made: made.rank)]
+    for target, added in ((2, best[:1]), (4, best)):
+        result, written = augmented(select.augment, {"augment_to": target, "augment": augment, "seed": 5}, more=more)
+        assert [row["completion"] for row in written[2:]] == [
+            f" {text.response}" for each in added for text in (each.weak, each.icl)
+        ]
+        assert (result["kept"], result["added"], result["short"]) == (1, len(added), target - 1 - len(added))
 
 
 def test_an_empty_agreement_can_be_augmented_and_an_empty_set_ends_the_branch(augmented: Run) -> None:
