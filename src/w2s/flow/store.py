@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from w2s import disk
 from w2s.errors import UserError
 from w2s.flow.step import Step
 
@@ -53,7 +54,7 @@ class Store:
                 return f"output missing: {file['path']}"
             if size != file["bytes"]:
                 return f"output changed on disk: {file['path']} has {size} bytes, not {file['bytes']}"
-            if size < CHECKED_BYTES and _sha256(path) != file["sha256"]:
+            if size < CHECKED_BYTES and disk.sha256(path) != file["sha256"]:
                 return f"output changed on disk: {file['path']} has other content"
         return None
 
@@ -84,15 +85,15 @@ class Store:
         if keep and not written.exists():
             raise RuntimeError(f"step {step.name} returned without writing its output")
         files = _files(written) if keep else []
-        for path in files:
-            _sync(path)
+        if keep:
+            disk.sync(written)
         place = self.folder / step.output
         record["output"] = step.output
         record["files"] = [
             {
                 "path": str(Path(step.output, path.relative_to(written)).as_posix()),
                 "bytes": path.stat().st_size,
-                "sha256": _sha256(path),
+                "sha256": disk.sha256(path),
             }
             for path in files
         ]
@@ -101,11 +102,8 @@ class Store:
         self.remove(step)
         if keep:
             place.parent.mkdir(parents=True, exist_ok=True)
-            for folder in {path.parent for path in files}:
-                _sync(folder)
-            os.replace(written, place)
-            _sync(place.parent)
-        self._write_record(step.name, text)
+            disk.move(written, place)
+        disk.write(self._record_path(step.name), text + "\n")
         self.tidy(step)
         return dict(json.loads(text))
 
@@ -113,8 +111,7 @@ class Store:
         """Take a step's record away, then its output."""
         path = self._record_path(step.name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        _sync(path.parent)
+        disk.remove(path)
         place = self.folder / step.output
         if step.output and (place.exists() or place.is_symlink()):
             self._discard(place)
@@ -143,14 +140,6 @@ class Store:
         else:
             removed.unlink()
 
-    def _write_record(self, name: str, text: str) -> None:
-        path = self._record_path(name)
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(text + "\n", encoding="utf-8")
-        _sync(part)
-        os.replace(part, path)
-        _sync(path.parent)
-
     def _record_path(self, name: str) -> Path:
         return self.folder / "records" / f"{name}.json"
 
@@ -160,19 +149,6 @@ class Store:
 
 def _files(place: Path) -> list[Path]:
     return [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _finite(value: Any) -> Any:

