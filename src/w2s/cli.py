@@ -139,6 +139,9 @@ def sample(
     server: Annotated[str | None, typer.Option(help="The server's base URL (engine openai).")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests at once (engine openai).")] = 32,
     tensor_parallel: Annotated[int, typer.Option(min=1, help="GPUs that share the model (engine vllm).")] = 1,
+    no_canary: Annotated[
+        bool, typer.Option("--no-canary", help="Leave out the check that the engine serves the model right.")
+    ] = False,
     limit: Limit = None,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
@@ -167,6 +170,7 @@ def sample(
                 server=server,
                 concurrency=concurrency,
                 tensor_parallel=tensor_parallel,
+                canary=not no_canary,
             ),
             on_progress=on_progress,
         )

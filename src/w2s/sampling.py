@@ -90,7 +90,8 @@ def sample(
     number format, and each batch by its prompts, decoding and seed.
 
     Raises:
-        UserError: greedy texts are asked for more than once, or the model cannot be used.
+        UserError: greedy texts are asked for more than once, the model cannot be used, or with `runtime.canary` it does
+            not say what it said when it was trained.
     """
     runtime = runtime or config.Runtime()
     if n > 1 and decoding.temperature == 0:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from w2s import sampling
+from w2s import cli, parity, sampling
 from w2s.chat import Chat
 from w2s.engines.base import Decoding
 from w2s.errors import UserError
@@ -132,3 +132,15 @@ def test_prompts_are_those_of_the_builder(tmp_path, use):
     sampling.sample(ASKED, str(out), model="m", n=1, decoding=Decoding(8), shots=shots, builder=chat)
     length = len("[user]0+0?[assistant]#### 0[user]1+1?[assistant]")
     assert json.loads(out.read_text().splitlines()[0])["response"] == f"{length} 0"
+
+
+def test_a_model_that_does_not_say_what_it_was_trained_to_is_used_with_no_canary_only(tmp_path, use, capsys):
+    use(Engine())
+    parity.write(parity.Parity(16, 0.5, ("Question: 1+1?",), ("two",), ("one",)), tmp_path)
+    (tmp_path / "asked.jsonl").write_text('{"id": "a", "question": "1+1?"}\n')
+    arguments = ["sample", "--model", str(tmp_path), "--task", "jsonl", "--split", str(tmp_path / "asked.jsonl")]
+    out = tmp_path / "o.jsonl"
+    assert cli.main([*arguments, "--out", str(out), "--n", "1"]) == 2
+    assert "w2s sample: --no-canary" in capsys.readouterr().err and not out.exists()
+    assert cli.main([*arguments, "--out", str(out), "--n", "1", "--no-canary"]) == 0
+    assert len(out.read_text().splitlines()) == 1

@@ -16,6 +16,8 @@ from w2s.engines.base import Completion, Decoding, Engine, Request
 from w2s.errors import UserError
 from w2s.parity import LEAST_TELLING, Parity, agreement
 
+_GO_ON = "go on all the same with runtime.canary=false (w2s sample: --no-canary)"
+
 LEAST_REQUESTS = 500
 """Smaller runs go without: loading the reference would take longer than what it guards."""
 
@@ -23,7 +25,6 @@ PROMPTS = 4
 TOKENS = 16
 AGREEMENT = 0.75
 """Last bits of bfloat16 alone turn a token now and then, and all after it; a wrong model agrees on next to nothing."""
-
 
 AGREEMENT_TRAINED: Mapping[Dtype, float] = {"float32": AGREEMENT, "bfloat16": 0.5}
 """The same for a model of trained adapters, by the number format that it is served in. It is compared with itself in
@@ -68,7 +69,7 @@ class Canary:
                 field="engine",
                 expected=f"at least {AGREEMENT:.0%}",
                 mend="see whether this version of the engine supports the model and dtype, use engine=transformers, "
-                "or go on all the same with runtime.canary=false",
+                f"or {_GO_ON}",
             )
 
     def count_tokens(self, text: str) -> int:
@@ -122,8 +123,7 @@ def same_as_trained(engine: Engine, kept: Parity, model: str, dtype: Dtype) -> d
                 field="engine",
                 expected=f"at least {least:.0%}",
                 mend="see whether this version of the engine supports the model's adapters and dtype, use "
-                "engine=transformers or training.lora.save=merged, or go on all the same with runtime.canary=false "
-                "(w2s sample: without the folder's parity.json)",
+                f"engine=transformers or training.lora.save=merged, or {_GO_ON}",
             )
     return {
         "agreement": round(shares[0][0], 4),
