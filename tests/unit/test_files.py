@@ -7,15 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from response_files import written
 
 from w2s import files
 from w2s.errors import UserError
 from w2s.files import Index, Reader
-
-
-def written(file: Path, *rows: object) -> Path:
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return file
 
 
 def row(identity: object = 1, question: str = "x?", response: Any = "#### 1", **more: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from response_files import gold_file, lines, said, written
 
 from w2s import verbs
 from w2s.answers import answered, pool
@@ -12,24 +13,6 @@ from w2s.errors import UserError
 from w2s.method import agreement
 from w2s.method.pairs import build_pairs
 from w2s.records import Response
-
-
-def written(file: Path, *rows: object) -> Path:
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return file
-
-
-def lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
-
-
-def said(identity: object, answer: object, **more: Any) -> dict[str, Any]:
-    response = "I do not know." if answer is None else f"So it is {answer}.\n#### {answer}"
-    return {"id": identity, "question": f"How many, {identity}?", "response": response, **more}
-
-
-def gold_file(folder: Path, *answers: object) -> Path:
-    return written(folder / "gold.jsonl", *({"id": n, "answer": f"{a}"} for n, a in enumerate(answers, 1)))
 
 
 def test_grade_counts_and_keeps_fields(tmp_path: Path) -> None:

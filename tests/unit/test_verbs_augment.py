@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from response_files import gold_file, lines, said, written
 
 from w2s import verbs
 from w2s.errors import UserError
-
-
-def written(file: Path, *rows: object) -> Path:
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return file
-
-
-def lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
-
-
-def said(identity: object, answer: object, **more: Any) -> dict[str, Any]:
-    return {"id": identity, "question": f"How many, {identity}?", "response": f"So {answer}.\n#### {answer}", **more}
 
 
 def test_agree_adds_questions_on_which_a_sample_agrees(tmp_path: Path) -> None:
@@ -31,17 +18,14 @@ def test_agree_adds_questions_on_which_a_sample_agrees(tmp_path: Path) -> None:
     strong = written(tmp_path / "s.jsonl", said(1, 1), said(2, 0), said(3, 0), said(4, 0))
     drawn = [said(2, a, sample=k, temperature=1) for k, a in enumerate((0, 2, 0, 0))]
     drawn += [said(3, a, sample=k) for k, a in enumerate((0, 0, 3, 3))] + [said(9, 9)]
-    samples, gold = (
-        written(tmp_path / "m.jsonl", *drawn),
-        written(tmp_path / "gold.jsonl", *({"id": n, "answer": f"{a}"} for n, a in enumerate((1, 7, 3, 4), 1))),
-    )
+    samples, gold = written(tmp_path / "m.jsonl", *drawn), gold_file(tmp_path, 1, 7, 3, 4)
     out = tmp_path / "h.jsonl"
     summary = verbs.agree(weak, strong, out, task="gsm8k", gold=gold, augment_to=5, samples=samples)
     assert [(row["id"], row["source"], row.get("added")) for row in lines(out)] == [
         (n, source, added) for n, added in ((1, None), (3, True), (2, True)) for source in ("weak", "icl")
     ]
     assert (lines(out)[4]["model"], lines(out)[5]["temperature"]) == ("w", 1)
-    assert lines(out)[5]["completion"] == " So 2.\n#### 2"
+    assert lines(out)[5]["completion"] == " So it is 2.\n#### 2"
     assert (summary.kept, summary.of, summary.added, summary.short, summary.rows) == (1, 4, 2, 2, 6)
     assert summary.dropped == {"disagree": 3}
     assert summary.added_right is not None and (summary.added_right.correct, summary.added_right.n) == (1, 2)

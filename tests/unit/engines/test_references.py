@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,7 @@ def adapter(network, folder: Path, tmp_path: Path) -> Path:
         if "lora_" in name:
             torch.nn.init.normal_(weight, std=0.3)
     changed.save_pretrained(tmp_path / "adapter")
-    config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
-    config["base_model_name_or_path"] = str(folder)
-    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(config))
+    _edit(tmp_path / "adapter" / "adapter_config.json", base_model_name_or_path=str(folder))
     return tmp_path / "adapter"
 
 
@@ -48,6 +47,10 @@ def adapter(network, folder: Path, tmp_path: Path) -> Path:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("W2S_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+def _edit(file: Path, **fields: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
 
 
 def _texts(reference: str | Path) -> list[str]:
@@ -75,9 +78,7 @@ def test_layers_of_an_adapter_are_those_of_the_merged_model(adapter: Path) -> No
 def test_a_base_that_is_not_its_own_is_told(adapter: Path, network, tokenizer, tmp_path: Path) -> None:
     network(hidden_size=16).save_pretrained(tmp_path / "narrow")
     tokenizer.save_pretrained(tmp_path / "narrow")
-    config = json.loads((adapter / "adapter_config.json").read_text())
-    config["base_model_name_or_path"] = str(tmp_path / "narrow")
-    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    _edit(adapter / "adapter_config.json", base_model_name_or_path=str(tmp_path / "narrow"))
     with pytest.raises(UserError, match="does not go with its base"):
         models.folder(adapter)
 
@@ -99,13 +100,9 @@ def test_without_bitsandbytes_nothing_is_loaded_unquantised(folder: Path, monkey
 
 
 def test_a_models_own_code_runs_only_if_asked_for(folder: Path, tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    own.mkdir()
-    for path in folder.iterdir():
-        (own / path.name).write_bytes(path.read_bytes())
-    config = json.loads((own / "config.json").read_text())
-    config |= {"model_type": "of-its-own", "auto_map": {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.M"}}
-    (own / "config.json").write_text(json.dumps(config))
+    own = shutil.copytree(folder, tmp_path / "own")
+    code = {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.M"}
+    _edit(own / "config.json", model_type="of-its-own", auto_map=code)
     (own / "code.py").write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')\n")
     with pytest.raises(UserError, match=r"code of its own(.|\n)*trust_remote_code=true"):
         transformers.load(own, runtime=CPU)
