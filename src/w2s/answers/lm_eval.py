@@ -12,8 +12,6 @@ from typing import Literal
 
 Filter = Literal["strict-match", "flexible-extract"]
 
-INVALID = "[invalid]"
-"""The harness's own prediction for a response without an answer; no gold answer equals it."""
 _MAX_READ = 1_000_000  # ours: what follows is not read; the harness has no bound
 _UNTIL = ("Question:", "</s>", "<|im_end|>")
 _STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
@@ -21,7 +19,7 @@ _FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
 
 
 def extract(text: str, filter: Filter) -> str | None:
-    """The prediction that the harness compares, or None where it has "[invalid]".
+    """The prediction that the harness compares, or None where it has "[invalid]", which no gold answer equals.
 
     Args:
         text: a response. It is cut at the task's stop sequences, as generation would have stopped there.

@@ -10,6 +10,7 @@ from typing import Any
 from w2s.config import Match
 from w2s.metrics.accuracy import Accuracy, wilson
 from w2s.metrics.selection import Selection
+from w2s.streams import other_match
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class SelectionSummary:
             lines.append(_right("rejected", self.rejected.correct, self.rejected.n))
         if self.added_right is not None:
             lines.append(_right("added", self.added_right.correct, self.added_right.n))
-        other = _other(self.match)
+        other = other_match(self.match)
         lines.append(f"match={self.match}; {self.match_differs:,} questions would come out otherwise with {other}")
         return [*lines, *self.notes]
 
@@ -127,10 +128,6 @@ def _right(what: str, correct: int, n: int) -> str:
 
 def _interval(ends: tuple[float, float]) -> str:
     return f"95% CI {ends[0]:.2%} to {ends[1]:.2%}"
-
-
-def _other(match: Match) -> Match:
-    return "string" if match == "equivalent" else "equivalent"
 
 
 def _for_json(value: Any) -> Any:
