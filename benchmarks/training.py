@@ -11,7 +11,8 @@ disturbs less.
 Loss curves are compared as means over ten steps (TRL's interval); orders differ, so the noise is shown as the
 difference between two seeds of ours. Run:
 
-    python benchmarks/training.py [--model FOLDER] [--loss sft dpo] [--examples 300] [--repeats 3] [--threads N]
+    python benchmarks/training.py [--model MODEL] [--loss sft dpo] [--examples 300] [--repeats 3] [--threads N]
+                                  [--device cpu]
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ import torch
 from datasets import Dataset, disable_progress_bars
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-from w2s import config, prompting
+from w2s import config, models, prompting
 from w2s.records import Example, Preference
 from w2s.training import held, preference, sft
+from w2s.training.parallel import Device
 
-ROOT = Path(__file__).resolve().parents[1]
 INTERVAL = 10
 """Steps of one point of a loss curve (TRL's default)."""
 Curve = list[float]
@@ -67,11 +68,12 @@ def ours(
     out: Path,
     loss: str,
     settings: config.Preference,
+    device: Device,
     dtype: config.Dtype,
     seed: int = 0,
 ) -> tuple[Curve, int]:
     """Our call; returns its loss curve and the number of tokens trained on."""
-    runtime = config.Runtime(device="cpu")
+    runtime = config.Runtime(device=device)
     if loss == "dpo":
         result = preference.train(model, pairs, out, settings, "dpo", seed=seed, dtype=dtype, runtime=runtime)
     else:
@@ -82,7 +84,13 @@ def ours(
 
 
 def trl(
-    model: Path, pairs: list[Preference], out: Path, loss: str, settings: config.Preference, **options: bool
+    model: Path,
+    pairs: list[Preference],
+    out: Path,
+    loss: str,
+    settings: config.Preference,
+    device: Device,
+    **options: bool,
 ) -> tuple[Curve, int]:
     """TRL's trainer as its documentation calls it; `options` replace its defaults. Returns its loss curve."""
     arguments = {
@@ -92,7 +100,7 @@ def trl(
         "warmup_steps": settings.warmup_ratio,
         "num_train_epochs": settings.epochs,
         "per_device_train_batch_size": settings.batch_size,
-        "use_cpu": True,
+        "use_cpu": device == "cpu",
         "report_to": "none",
         "disable_tqdm": True,
     } | options
@@ -141,17 +149,25 @@ def prepare(side: str, threads: int) -> None:
     disable_progress_bars()
 
 
-def timed(name: str, model: Path, pairs: list[Preference], loss: str, settings: config.Preference) -> Timed:
+def timed(
+    name: str, model: Path, pairs: list[Preference], loss: str, settings: config.Preference, device: Device
+) -> Timed:
     """Make one of `CALLS`, or ours with another seed, in this process."""
     function = CALLS.get(name, lambda *arguments: ours(*arguments, "float32", 1))
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         began = time.perf_counter(), time.process_time()
-        curve, tokens = function(model, pairs, Path(folder), loss, settings)
+        curve, tokens = function(model, pairs, Path(folder), loss, settings, device)
         return Timed(curve, tokens, time.perf_counter() - began[0], time.process_time() - began[1])
 
 
 def compare(
-    loss: str, model: Path, pairs: list[Preference], settings: config.Preference, repeats: int, threads: int
+    loss: str,
+    model: Path,
+    pairs: list[Preference],
+    settings: config.Preference,
+    device: Device,
+    repeats: int,
+    threads: int,
 ) -> None:
     """Print tokens a second of each call, the ratios, and how far the loss curves are apart."""
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in CALLS}
@@ -166,7 +182,7 @@ def compare(
         }
 
         def call(name: str, some: list[Preference]) -> Timed:
-            return sides[name.partition(",")[0]].submit(timed, name, model, some, loss, settings).result()
+            return sides[name.partition(",")[0]].submit(timed, name, model, some, loss, settings, device).result()
 
         for repeat in range(repeats + 1):
             for name in CALLS:
@@ -195,17 +211,20 @@ def compare(
 def main() -> None:
     """Both losses, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=ROOT / "src/w2s/assets/tiny-strong")
+    parser.add_argument("--model", default="w2s:tiny-strong", help="any that w2s can name")
     parser.add_argument("--loss", nargs="+", choices=("sft", "dpo"), default=("sft", "dpo"))
     parser.add_argument("--examples", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
     load = f"{os.getloadavg()[0]:.1f} processes were running"
-    print(f"{options.model}, {options.threads} threads, {os.cpu_count()} processors ({load})")
+    model = models.folder(options.model, offline=False)
+    place = torch.cuda.get_device_name() if options.device == "cuda" else f"{options.threads} threads"
+    print(f"{options.model}, {place}, {os.cpu_count()} processors ({load})")
     for loss in options.loss:
         settings = config.Preference(epochs=2, learning_rate=1e-4 if loss == "sft" else 2e-5)
-        compare(loss, options.model, data(options.examples), settings, options.repeats, options.threads)
+        compare(loss, model, data(options.examples), settings, options.device, options.repeats, options.threads)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -206,6 +207,38 @@ def with_adapter(model: Any, start: Start, lora: configs.Lora, *, empty: bool = 
     model = peft.get_peft_model(model, adapter_config(model, lora))
     model.peft_config["default"].base_model_name_or_path = str(start.base.resolve())
     return model
+
+
+def hold_in_bfloat16(model: Any) -> dict[Any, torch.Tensor]:
+    """Keep the linear weights that are not trained as autocast would cast them in every pass, at half the memory.
+
+    Those shared with the embeddings stay, since the sums that go from layer to layer take their number format from
+    these.
+
+    Returns:
+        The weights as they were, by layer, in the shortest format that holds them, where bfloat16 does not.
+    """
+    shared, exact = {id(parameter) for parameter in model.get_input_embeddings().parameters()}, {}
+    for layer in _frozen_linear(model):
+        weight = layer.weight.data
+        if weight.dtype != torch.float32 or id(layer.weight) in shared:
+            continue
+        layer.weight.data = weight.to(torch.bfloat16)
+        if not torch.equal(layer.weight.data.float(), weight):
+            half = weight.half()
+            exact[layer] = half if torch.equal(half.float(), weight) else weight
+    return exact
+
+
+def hold_in_float32(model: Any, exact: Mapping[Any, torch.Tensor]) -> None:
+    """Undo `hold_in_bfloat16`, with what it returned."""
+    for layer in _frozen_linear(model):
+        if layer.weight.dtype == torch.bfloat16:
+            layer.weight.data = exact.get(layer, layer.weight.data).to(layer.weight.device, torch.float32)
+
+
+def _frozen_linear(model: Any) -> list[torch.nn.Linear]:
+    return [m for m in model.modules() if isinstance(m, torch.nn.Linear) and not m.weight.requires_grad]
 
 
 def on_unquantised(model: Any, base: Path, tokenizer: Any) -> Any:

@@ -25,6 +25,9 @@ from w2s.training.parallel import Team
 _CPU_PASSES = 4
 """Passes a step on a CPU: they cost nothing there, and texts of similar length need less padding (a fifth faster)."""
 
+_SIDE_BY_SIDE = 64
+"""Prompts decoded at once, over all processes: a step of decoding reads every weight, be they one or many."""
+
 
 class Held:
     """A model. With several processes, each makes one, and calls the same methods in the same order.
@@ -69,6 +72,7 @@ class Held:
         self._sharding = runtime.sharding
         self._quantize = quantize
         checkpoint.check_quantised(quantize, config.lora, self._sharded)
+        self._exact: dict[Any, torch.Tensor] = {}
         self._model = self._load(start, config.lora)
         self._packed = getattr(self._model.config, "_attn_implementation", "").startswith("flash_attention")
         if runtime.gradient_checkpointing:
@@ -92,6 +96,8 @@ class Held:
         if lora is not None:
             with torch.device("meta") if empty else nullcontext():
                 model = checkpoint.with_adapter(model, start, lora, empty=empty)
+            if self._bfloat16 and not self._sharded:  # FSDP wants one number format in a layer
+                self._exact = checkpoint.hold_in_bfloat16(model)
         elif start.adapter is not None and not empty:
             model = adapters.merge(model, start.adapter).requires_grad_(True)  # PEFT froze it
         if not self._dropout:
@@ -108,7 +114,7 @@ class Held:
     def score(self, texts: Sequence[Encoded]) -> list[float]:
         """Summed log-probability of each text's completion in nats, with the model as it is now, without dropout."""
         found = torch.zeros(len(texts), device=self._team.device)
-        for places, own in self._shares(texts):
+        for places, own in self._shares(texts, 2 * self._rows):
             sums = self._log_probs(self._model, [texts[place] for place in places])
             if own:
                 found[places] = sums
@@ -117,18 +123,18 @@ class Held:
     def greedy(self, texts: Sequence[Encoded]) -> list[str]:
         """The first tokens that the model, as it is now, goes on with after each text's prompt (`gate.greedy`)."""
         found = torch.zeros(len(texts), parity.TOKENS, dtype=torch.long, device=self._team.device)
-        for places, own in self._shares(texts):
+        for places, own in self._shares(texts, math.ceil(_SIDE_BY_SIDE / self._team.size)):
             tokens = gate.greedy(self._model, [texts[place].prompt for place in places], found.device)
             if own:
                 found[places] = tokens
         return gate.texts(self._tokenizer, self._model.generation_config, self._team.sum(found).tolist())
 
-    def _shares(self, texts: Sequence[Encoded]) -> Iterator[tuple[list[int], bool]]:
-        """Places of texts to take through the model at once, in evaluation; whether they are this process's own.
+    def _shares(self, texts: Sequence[Encoded], size: int) -> Iterator[tuple[list[int], bool]]:
+        """Places of `size` texts to take through the model at once, in evaluation; whether they are this process's own.
 
         If not, it computes in step with the others, for nothing.
         """
-        team, size = self._team, 2 * self._rows
+        team = self._team
         order = sorted(range(len(texts)), key=lambda place: len(texts[place].tokens))
         batches = [order[begin : begin + size] for begin in range(0, len(order), size)]
         self._model.eval()
@@ -163,6 +169,7 @@ class Held:
         before, kept = self.score(some), self._parity(prompts, texts)
         self._write(out, lora.save)
         self._model = self._spread = None  # room for the other one
+        self._exact = {}
         self._model = self._load(checkpoint.find(out), None)
         parallel.spread(self._model, self._sharding, self._team)
         self._compute_exactly()
@@ -187,6 +194,7 @@ class Held:
         """From here on in float32, with torch's attention: merging changes no more than the last bits of that."""
         if self._packed:
             self._model.set_attn_implementation("sdpa")
+        checkpoint.hold_in_float32(self._model, self._exact)
         self._bfloat16 = self._packed = False
 
     def _parity(self, prompts: Sequence[str], texts: Sequence[Encoded]) -> parity.Parity | None:

@@ -135,3 +135,41 @@ def test_where_no_prompt_leaves_room_for_an_answer_there_is_nothing_to_compare(b
     config = CONFIG.model_copy(update={"lora": Lora(), "epochs": 1})
     sft.train(base, [Example("q", "x" * 82, " z")], tmp_path, config, seed=5, dtype="float32")
     assert not (tmp_path / parity.FILE).exists() and (tmp_path / "model.safetensors").exists()
+
+
+def test_frozen_weights_in_bfloat16_change_no_bit_of_what_is_learnt(base, tmp_path, monkeypatch):
+    """Autocast makes the same numbers of them; what is saved is made of the weights as they were."""
+    (tmp_path / "held").mkdir()
+    results = []
+    for name in ("held", "cast"):
+        if name == "cast":
+            monkeypatch.setattr(checkpoint, "hold_in_bfloat16", lambda model: {})
+        config = CONFIG.model_copy(update={"lora": Lora(), "epochs": 1})
+        results.append(sft.train(base, EXAMPLES, tmp_path / name, config, seed=5, dtype="bfloat16").curve)
+    assert results[0] == results[1]
+    ours, theirs = (load_file(tmp_path / name / "model.safetensors") for name in ("held", "cast"))
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_weight_comes_back_as_it_was_whatever_held_it(base, tokenizer):
+    """Two in bfloat16 and float16 to the last bit (1 + 2^-7, 1 + 2^-10), the others in float32; trained ones stay."""
+    model = checkpoint.load_model(base, tokenizer).requires_grad_(False)
+    first, second, trained = (
+        model.model.layers[0].self_attn,
+        model.model.layers[1].self_attn,
+        model.model.layers[1].mlp,
+    )
+    first.q_proj.weight.fill_(1 + 2**-7)
+    second.q_proj.weight.fill_(1 + 2**-10)
+    trained.up_proj.weight.requires_grad_(True)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    exact = checkpoint.hold_in_bfloat16(model)
+    assert first.q_proj not in exact and exact[second.q_proj].dtype == torch.float16
+    assert exact[second.v_proj].dtype == torch.float32 and trained.up_proj not in exact
+    assert {first.q_proj.weight.dtype, second.q_proj.weight.dtype, second.v_proj.weight.dtype} == {torch.bfloat16}
+    assert {trained.up_proj.weight.dtype, model.model.embed_tokens.weight.dtype} == {torch.float32}
+    checkpoint.hold_in_float32(model, exact)
+    after = model.state_dict()
+    assert all(
+        torch.equal(after[name], tensor) and after[name].dtype == tensor.dtype for name, tensor in before.items()
+    )
