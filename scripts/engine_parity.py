@@ -1,14 +1,15 @@
 """Do transformers and vLLM say the same, and does a recipe decide the same with them? Needs a Python that has both.
 
     .venv-vllm/bin/python scripts/engine_parity.py greedy w2s:tiny-strong --questions 200
-    .venv-vllm/bin/python scripts/engine_parity.py decisions runs/tiny --questions 200
+    .venv-vllm/bin/python scripts/engine_parity.py decisions runs/tiny --questions 150 --seeds 4
 
 `greedy` asks a model test questions of `arith` without sampling and counts the tokens before the first difference.
 
 `decisions` takes the models and the weak answers of a finished run. Stage I: both iteration 1 models answer greedily,
 and the questions kept by agreement are compared. Stage II: M_plus draws n=10 with each engine, and what becomes of each
 question is compared (dropped, weak as chosen, weak as rejected, and the majority answer). vLLM draws with random
-numbers of its own, so the noise floor is what two seeds of one engine differ by, printed beside it.
+numbers of its own, so two engines differ as two seeds of one do at the least. Several seeds of each, and a permutation
+test over which engine they came from, tell whether they differ by more.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import argparse
 import contextlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +34,49 @@ from w2s.records import Answered, Response
 
 PLACES = {"transformers": "w2s.engines.transformers:load", "vllm": "w2s.engines.vllm:load_here"}
 RULE = Rule(0.6, 0.8, 1)
+Counts = Sequence[Sequence[int]]
+"""Row i, column j: questions on which set i of decisions differs from set j."""
 
 
 def alike(one: Sequence[int], other: Sequence[int]) -> tuple[int, int]:
     """Tokens before the first difference, and those of the longer text."""
     same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
     return len(list(same)), max(len(one), len(other))
+
+
+def disagreements(decisions: Sequence[Mapping[str, Any]]) -> Counts:
+    """Questions on which each two sets of decisions differ; all sets decide the same questions."""
+    return [[sum(one[id] != other[id] for id in one) for other in decisions] for one in decisions]
+
+
+def split(counts: Counts, first: Collection[int]) -> tuple[list[int], list[int]]:
+    """The counts of pairs within a group (the sets in `first`, or the others), and of pairs across the two groups."""
+    pairs = list(itertools.combinations(range(len(counts)), 2))
+    across = {(one, other) for one, other in pairs if (one in first) != (other in first)}
+    return [counts[i][j] for i, j in pairs if (i, j) not in across], [counts[i][j] for i, j in sorted(across)]
+
+
+def permutation(counts: Counts) -> tuple[float, float]:
+    """Do the first half of the sets and the second come from different sources? An exact permutation test.
+
+    The statistic is the mean count across the halves less the mean within them. For sets drawn independently, its
+    expectation on one question is half the squared distance between the two sources' distributions of decisions: never
+    below 0, and 0 only where they are the same. So the test is one-sided. As ANOSIM (Clarke 1993), with counts for
+    ranks.
+
+    Args:
+        counts: of an even number of sets, at least 4.
+
+    Returns:
+        The statistic, in questions, and p: the share of all ways to halve the sets that give at least as much. Of S
+        sets a source, there are C(2S, S) / 2 ways: p cannot be below 1/3 for S=2, 1/10 for 3, 1/35 for 4.
+    """
+    size = len(counts) // 2
+    within, across = split(counts, range(size))
+    halves = [half for half in itertools.combinations(range(len(counts)), size) if 0 in half]  # the others mirror them
+    # All counts have one sum, so the statistic grows with the sum across alone, and whole numbers tie exactly.
+    as_much = sum(sum(split(counts, half)[1]) >= sum(across) for half in halves)
+    return statistics.mean(across) - statistics.mean(within), as_much / len(halves)
 
 
 def rows(file: Path) -> list[dict[str, Any]]:
@@ -121,18 +160,23 @@ def stage_two(options: argparse.Namespace, questions: dict[str, str]) -> None:
         row["id"]: answered(row["id"], row["question"], row["response"])
         for row in rows(options.run / "data/weak_answers.jsonl")
     }
-    drawn = {}
-    for engine in PLACES:
-        for seed, done in enumerate(
-            complete(engine, options.run / "models/m_plus", questions, options.n, [0, 1], options)
-        ):
+    places = {engine: range(k * options.seeds, (k + 1) * options.seeds) for k, engine in enumerate(PLACES)}
+    drawn = []
+    for engine, seeds in places.items():  # no seed is both engines': two sets of draws never share random numbers
+        for done in complete(engine, options.run / "models/m_plus", questions, options.n, seeds, options):
             samples = [answered(c.id, questions[c.id], c.text, c.sample) for c in done]
-            drawn[engine, seed] = fates(weak, samples, options.n)
+            drawn.append(fates(weak, samples, options.n))
+    counts = disagreements(drawn)
+    pairs = {
+        f"two seeds of {engine}": [counts[i][j] for i, j in itertools.combinations(seeds, 2)]
+        for engine, seeds in places.items()
+    }
+    pairs["one seed of each engine"] = split(counts, places["transformers"])[1]
     print(f"Stage II, n={options.n} at T=1: questions of {len(questions)} with another fate or majority")
-    for one, other in itertools.combinations(drawn, 2):
-        differ = sum(drawn[one][id] != drawn[other][id] for id in questions)
-        kind = "noise floor" if one[0] == other[0] else "engines"
-        print(f"  {one[0]:<12} seed {one[1]}   {other[0]:<12} seed {other[1]} {differ:>4}  ({kind})")
+    for name, found in pairs.items():
+        print(f"  {name:<25} mean {statistics.mean(found):5.1f} of {' '.join(map(str, sorted(found)))}")
+    more, p = permutation(counts)
+    print(f"  between engines {more:+.1f} against within them; permutation test, one-sided: p = {p:.3f}")
 
 
 def main() -> None:
@@ -152,6 +196,7 @@ def main() -> None:
         else:
             part.add_argument("run", type=Path, help="the folder of a finished run")
             part.add_argument("--n", type=int, default=10, help="samples a question")
+            part.add_argument("--seeds", type=int, choices=range(2, 9), default=4, help="draws with each engine")
     options = parser.parse_args()
     options.function(options)
 
