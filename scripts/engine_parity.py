@@ -1,23 +1,30 @@
-"""Does a recipe decide the same with vLLM as with transformers? Run it with a Python that has both.
+"""Do transformers and vLLM say the same, and does a recipe decide the same with them? Needs a Python that has both.
 
-    .venv-vllm/bin/python scripts/engine_parity.py runs/tiny --questions 200
+    .venv-vllm/bin/python scripts/engine_parity.py greedy w2s:tiny-strong --questions 200
+    .venv-vllm/bin/python scripts/engine_parity.py decisions runs/tiny --questions 150 --seeds 4
 
-Takes the models and the weak answers of a finished run. Stage I: both iteration 1 models answer greedily, and the
-questions kept by agreement are compared. Stage II: M_plus draws n=10 with each engine, and what becomes of each
+`greedy` asks a model test questions of `arith` without sampling and counts the tokens before the first difference.
+
+`decisions` takes the models and the weak answers of a finished run. Stage I: both iteration 1 models answer greedily,
+and the questions kept by agreement are compared. Stage II: M_plus draws n=10 with each engine, and what becomes of each
 question is compared (dropped, weak as chosen, weak as rejected, and the majority answer). vLLM draws with random
-numbers of its own, so the noise floor is what two seeds of one engine differ by, printed beside it.
+numbers of its own, so two engines differ as two seeds of one do at the least. Several seeds of each, and a permutation
+test over which engine they came from, tell whether they differ by more.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
+import statistics
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from w2s import answers, prompting
-from w2s.config import Runtime
+from w2s import answers, models, prompting, tasks
+from w2s.config import ArithTask, Runtime
 from w2s.engines import isolated, journal
 from w2s.engines.base import Completion, Decoding, Request
 from w2s.method.adaptive import settled
@@ -27,6 +34,49 @@ from w2s.records import Answered, Response
 
 PLACES = {"transformers": "w2s.engines.transformers:load", "vllm": "w2s.engines.vllm:load_here"}
 RULE = Rule(0.6, 0.8, 1)
+Counts = Sequence[Sequence[int]]
+"""Row i, column j: questions on which set i of decisions differs from set j."""
+
+
+def alike(one: Sequence[int], other: Sequence[int]) -> tuple[int, int]:
+    """Tokens before the first difference, and those of the longer text."""
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return len(list(same)), max(len(one), len(other))
+
+
+def disagreements(decisions: Sequence[Mapping[str, Any]]) -> Counts:
+    """Questions on which each two sets of decisions differ; all sets decide the same questions."""
+    return [[sum(one[id] != other[id] for id in one) for other in decisions] for one in decisions]
+
+
+def split(counts: Counts, first: Collection[int]) -> tuple[list[int], list[int]]:
+    """The counts of pairs within a group (the sets in `first`, or the others), and of pairs across the two groups."""
+    pairs = list(itertools.combinations(range(len(counts)), 2))
+    across = {(one, other) for one, other in pairs if (one in first) != (other in first)}
+    return [counts[i][j] for i, j in pairs if (i, j) not in across], [counts[i][j] for i, j in sorted(across)]
+
+
+def permutation(counts: Counts) -> tuple[float, float]:
+    """Do the first half of the sets and the second come from different sources? An exact permutation test.
+
+    The statistic is the mean count across the halves less the mean within them. For sets drawn independently, its
+    expectation on one question is half the squared distance between the two sources' distributions of decisions: never
+    below 0, and 0 only where they are the same. So the test is one-sided. As ANOSIM (Clarke 1993), with counts for
+    ranks.
+
+    Args:
+        counts: of an even number of sets, at least 4.
+
+    Returns:
+        The statistic, in questions, and p: the share of all ways to halve the sets that give at least as much. Of S
+        sets a source, there are C(2S, S) / 2 ways: p cannot be below 1/3 for S=2, 1/10 for 3, 1/35 for 4.
+    """
+    size = len(counts) // 2
+    within, across = split(counts, range(size))
+    halves = [half for half in itertools.combinations(range(len(counts)), size) if 0 in half]  # the others mirror them
+    # All counts have one sum, so the statistic grows with the sum across alone, and whole numbers tie exactly.
+    as_much = sum(sum(split(counts, half)[1]) >= sum(across) for half in halves)
+    return statistics.mean(across) - statistics.mean(within), as_much / len(halves)
 
 
 def rows(file: Path) -> list[dict[str, Any]]:
@@ -34,19 +84,22 @@ def rows(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def answer(
-    engine: str, model: Path, questions: dict[str, str], n: int, seed: int, options: argparse.Namespace
-) -> list[Answered]:
-    """What a model answers, in a process of its own."""
+def complete(
+    engine: str, model: str | Path, questions: Mapping[str, str], n: int, seeds: Sequence[int], options: Any
+) -> list[list[Completion]]:
+    """What a model, loaded once in a process of its own, completes with each seed: greedily, or n at temperature 1."""
     runtime = Runtime(offline=True, device=options.device, canary=False, threads=options.threads)
-    loaded = isolated.load(PLACES[engine], model, runtime=runtime)
-    decoding = Decoding(options.max_new_tokens, 1.0 if n > 1 else 0.0, seed=seed)
     requests = [Request(id, k, prompting.prompt(text)) for id, text in questions.items() for k in range(n)]
-    try:
-        done: list[Completion] = list(journal.generate(loaded, requests, decoding))
-    finally:
-        loaded.close()
-    return [answers.answered(Response(c.id, questions[c.id], c.text, c.sample), "gsm8k", "equivalent") for c in done]
+    with contextlib.closing(isolated.load(PLACES[engine], model, dtype=options.dtype, runtime=runtime)) as loaded:
+        return [
+            journal.generate(loaded, requests, Decoding(options.max_new_tokens, 1.0 if n > 1 else 0.0, seed=seed))
+            for seed in seeds
+        ]
+
+
+def answered(id: str, question: str, text: str, sample: int = 0) -> Answered:
+    """A text and the answer it gives."""
+    return answers.answered(Response(id, question, text, sample), "gsm8k", "equivalent")
 
 
 def fates(weak: dict[str, Answered], samples: list[Answered], n: int) -> dict[str, Fate | None]:
@@ -57,48 +110,95 @@ def fates(weak: dict[str, Answered], samples: list[Answered], n: int) -> dict[st
     }
 
 
-def main() -> None:
-    """Print how many questions differ."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="the folder of a finished run")
-    parser.add_argument("--questions", type=int, default=200)
-    parser.add_argument("--n", type=int, default=10)
-    parser.add_argument("--max-new-tokens", type=int, default=112)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=0)
-    options = parser.parse_args()
+def greedy(options: argparse.Namespace) -> None:
+    """Print how far the greedy texts of one model agree."""
+    from transformers import AutoTokenizer
+
+    task = tasks.load(ArithTask(train_1=1, train_2=1, test=options.questions))
+    questions = {question.id: question.question for question in task.questions("test")}
+    texts = []
+    for engine in PLACES:
+        (done,) = complete(engine, options.model, questions, 1, [0], options)
+        texts.append({completion.id: completion.text for completion in done})
+    found = models.resolve(options.model, offline=True)
+    tokenizer = AutoTokenizer.from_pretrained(found.path_or_id, revision=found.revision or "main")
+    tokens = [{id: tokenizer(text, add_special_tokens=False).input_ids for id, text in side.items()} for side in texts]
+    pairs = [alike(tokens[0][id], tokens[1][id]) for id in questions]
+    same, total = map(sum, zip(*pairs, strict=True))
+    equal = sum(texts[0][id] == texts[1][id] for id in questions)
+    print(
+        f"{options.model}, greedy, {options.dtype}: {same} of {total} tokens ({same / total:.2%}) come before the "
+        f"first difference; {equal} of {len(questions)} texts are the same"
+    )
+
+
+def decisions(options: argparse.Namespace) -> None:
+    """Print how many questions of a run are decided otherwise."""
     asked = {row["id"]: row["question"] for row in rows(options.run / "data/questions_train_2.jsonl")}
     questions = dict(itertools.islice(asked.items(), options.questions))
+    stage_one(options, questions)
+    stage_two(options, questions)
 
+
+def stage_one(options: argparse.Namespace, questions: dict[str, str]) -> None:
+    """Print how many questions agreement keeps with one engine only."""
     kept = {}
     for engine in PLACES:
-        sides = [
-            answer(engine, options.run / "models" / name, questions, 1, 0, options)
-            for name in ("stage1_iter1_weak_ft", "stage1_iter1_icl_ft")
-        ]
+        sides = []
+        for name in ("stage1_iter1_weak_ft", "stage1_iter1_icl_ft"):
+            (done,) = complete(engine, options.run / "models" / name, questions, 1, [0], options)
+            sides.append([answered(c.id, questions[c.id], c.text) for c in done])
         kept[engine] = {pair.id for pair in agree(*sides).kept}
     differ = len(kept["transformers"] ^ kept["vllm"])
     sizes = " and ".join(f"{len(ids)} with {engine}" for engine, ids in kept.items())
     print(f"Stage I, greedy: {sizes} of {len(questions)} kept; {differ} decided otherwise", flush=True)
 
+
+def stage_two(options: argparse.Namespace, questions: dict[str, str]) -> None:
+    """Print how many fates differ between seeds and between engines."""
     weak = {
-        row["id"]: answers.answered(Response(row["id"], row["question"], row["response"]), "gsm8k", "equivalent")
+        row["id"]: answered(row["id"], row["question"], row["response"])
         for row in rows(options.run / "data/weak_answers.jsonl")
     }
-    drawn = {
-        name: fates(weak, answer(engine, options.run / "models/m_plus", questions, options.n, seed, options), options.n)
-        for name, engine, seed in (
-            ("transformers, seed 0", "transformers", 0),
-            ("transformers, seed 1", "transformers", 1),
-            ("vllm, seed 0", "vllm", 0),
-            ("vllm, seed 1", "vllm", 1),
-        )
+    places = {engine: range(k * options.seeds, (k + 1) * options.seeds) for k, engine in enumerate(PLACES)}
+    drawn = []
+    for engine, seeds in places.items():  # no seed is both engines': two sets of draws never share random numbers
+        for done in complete(engine, options.run / "models/m_plus", questions, options.n, seeds, options):
+            samples = [answered(c.id, questions[c.id], c.text, c.sample) for c in done]
+            drawn.append(fates(weak, samples, options.n))
+    counts = disagreements(drawn)
+    pairs = {
+        f"two seeds of {engine}": [counts[i][j] for i, j in itertools.combinations(seeds, 2)]
+        for engine, seeds in places.items()
     }
+    pairs["one seed of each engine"] = split(counts, places["transformers"])[1]
     print(f"Stage II, n={options.n} at T=1: questions of {len(questions)} with another fate or majority")
-    for one, other in itertools.combinations(drawn, 2):
-        differ = sum(drawn[one][id] != drawn[other][id] for id in questions)
-        kind = "noise floor" if one.split(",")[0] == other.split(",")[0] else "engines"
-        print(f"  {one:<22} {other:<22} {differ:>4}  ({kind})")
+    for name, found in pairs.items():
+        print(f"  {name:<25} mean {statistics.mean(found):5.1f} of {' '.join(map(str, sorted(found)))}")
+    more, p = permutation(counts)
+    print(f"  between engines {more:+.1f} against within them; permutation test, one-sided: p = {p:.3f}")
+
+
+def main() -> None:
+    """Read the command line and print what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = parser.add_subparsers(required=True)
+    for function in (greedy, decisions):
+        part = parts.add_parser(function.__name__, help=function.__doc__)
+        part.set_defaults(function=function)
+        part.add_argument("--questions", type=int, default=200)
+        part.add_argument("--max-new-tokens", type=int, default=112)
+        part.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+        part.add_argument("--device", default="auto")
+        part.add_argument("--threads", type=int, default=0)
+        if function is greedy:
+            part.add_argument("model", help="a model reference")
+        else:
+            part.add_argument("run", type=Path, help="the folder of a finished run")
+            part.add_argument("--n", type=int, default=10, help="samples a question")
+            part.add_argument("--seeds", type=int, choices=range(2, 9), default=4, help="draws with each engine")
+    options = parser.parse_args()
+    options.function(options)
 
 
 if __name__ == "__main__":
