@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import tiny_models
+import torch
 from transformers import AutoTokenizer
 
 from w2s import config
@@ -123,15 +124,25 @@ def test_training_sees_the_prompt_that_generation_sees(base: Path) -> None:
         assert tokens.prompts([prompt])[prompt] == list(row.prompt)
 
 
-def test_the_mask_is_by_length_also_where_padding_is_eos(base: Path) -> None:
+def test_labels_are_by_length_also_where_padding_is_eos(base: Path) -> None:
     tokenizer = checkpoint.load_tokenizer(checkpoint.find(base))
     tokenizer.pad_token = tokenizer.eos_token
     rows = data.encode(tokenizer, [pick(base), pick(base, "4")], 512)
     batch = data.pad(rows, tokenizer.pad_token_id)
-    for row, mask, labels in zip(rows, batch["attention_mask"].tolist(), batch["labels"].tolist(), strict=True):
-        assert mask == [1] * len(row.tokens) + [0] * (len(mask) - len(row.tokens))
+    for row, labels in zip(rows, batch["labels"].tolist(), strict=True):
         assert labels[: len(row.tokens)][-1] == tokenizer.eos_token_id
         assert sum(label != IGNORE for label in labels) == len(row.completion)
+
+
+def test_padding_changes_no_log_probability(base: Path) -> None:
+    """Nothing masks it: each architecture's attention must be causal."""
+    made, tokenizer = trainer(base, None)
+    rows = data.encode(tokenizer, [pick(base), pick(base, " ".join(["4"] * 30))], 512)
+    device = torch.device("cpu")
+    with torch.no_grad():
+        together = losses.log_probs(made._model, rows, tokenizer.pad_token_id, device, packed=False)
+        alone = [losses.log_probs(made._model, [row], 0, device, packed=False)[0] for row in rows]
+    assert together.tolist() == pytest.approx([float(value) for value in alone], rel=1e-5)
 
 
 def test_what_was_learned_by_heart_is_said_and_ended(learned: Path) -> None:
