@@ -26,7 +26,7 @@ LEAST_TELLING = 4
 class Parity:
     """Greedy texts of at most `tokens` tokens, one a prompt: the trained model's, and those of it without the adapter.
 
-    Both in float32, without surrounding white space. `base_agreement` is their `agreement`.
+    Both computed as in training, without surrounding white space. `base_agreement` is their `agreement`.
     """
 
     tokens: int

@@ -107,9 +107,12 @@ class Held:
         return model
 
     def _log_probs(self, model: Any, texts: Sequence[Encoded]) -> torch.Tensor:
-        device = self._team.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
-            return losses.log_probs(model, texts, self._tokenizer.pad_token_id, device, packed=self._packed)
+        with self._autocast():
+            pad = self._tokenizer.pad_token_id
+            return losses.log_probs(model, texts, pad, self._team.device, packed=self._packed)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self._team.device.type, torch.bfloat16, enabled=self._bfloat16)
 
     def score(self, texts: Sequence[Encoded]) -> list[float]:
         """Summed log-probability of each text's completion in nats, with the model as it is now, without dropout."""
@@ -124,7 +127,8 @@ class Held:
         """The first tokens that the model, as it is now, goes on with after each text's prompt (`gate.greedy`)."""
         found = torch.zeros(len(texts), parity.TOKENS, dtype=torch.long, device=self._team.device)
         for places, own in self._shares(texts, math.ceil(_SIDE_BY_SIDE / self._team.size)):
-            tokens = gate.greedy(self._model, [texts[place].prompt for place in places], found.device)
+            with self._autocast():
+                tokens = gate.greedy(self._model, [texts[place].prompt for place in places], found.device)
             if own:
                 found[places] = tokens
         return gate.texts(self._tokenizer, self._model.generation_config, self._team.sum(found).tolist())
@@ -164,9 +168,10 @@ class Held:
         if lora is None or self._quantize:
             self._write(out, "merged" if lora is None else lora.save)
             return
+        kept = self._parity(prompts, texts)
         self._compute_exactly()
         some = gate.some(prompts, texts)
-        before, kept = self.score(some), self._parity(prompts, texts)
+        before = self.score(some)
         self._write(out, lora.save)
         self._model = self._spread = None  # room for the other one
         self._exact = {}

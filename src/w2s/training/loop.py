@@ -78,7 +78,7 @@ class Trainer(Held):
         schedule = transformers.get_scheduler(
             "constant_with_warmup" if config.schedule == "constant" else config.schedule,
             optimizer,
-            num_warmup_steps=math.ceil(total * config.warmup_ratio),
+            num_warmup_steps=min(math.ceil(total * config.warmup_ratio), total - 1),  # its first step has rate 0
             num_training_steps=total,
         )
         epochs = (data.batches(lengths, config.batch_size, self._seed, epoch) for epoch in itertools.count())

@@ -204,3 +204,10 @@ def test_a_model_keeps_the_chat_template_it_starts_from(base, tmp_path):
     examples = [Example(str(n), asked.prompt(f"{n}?"), asked.completion(f"#### {n}")) for n in range(4)]
     fine_tune(instruct, tmp_path / "trained", examples, epochs=1)
     assert chat.load(str(tmp_path / "trained")).hash == asked.hash
+
+
+def test_a_training_of_one_step_learns_whatever_the_warm_up(base, tmp_path):
+    """A warm-up begins at a learning rate of 0, which would be that of the only step."""
+    found = fine_tune(base, tmp_path, EXAMPLES[:4], epochs=1, warmup_ratio=0.1)
+    assert found.steps == 1
+    assert any(not torch.equal(before, weights(tmp_path)[name]) for name, before in weights(base).items())
