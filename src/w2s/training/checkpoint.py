@@ -10,49 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import (
-    CONFIG_MAPPING,
-    AttentionInterface,
-    AttentionMaskInterface,
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-)
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
-from transformers.utils import is_flash_attn_2_available
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from w2s import config as configs
 from w2s import models
 from w2s.errors import UserError
 from w2s.models import adapters
 from w2s.models import quantize as quantized
-
-_FLOAT32_ATTENTION, _FLASH_ATTENTION = "sdpa_float32", "flash_attention_2"
-
-
-def best_attention(device: torch.device, bfloat16: bool) -> str | None:
-    """The implementation of attention that is fastest there; None: the model's default.
-
-    On a CPU the backward pass of torch's attention in bfloat16 takes four times as long as in float32 (torch 2.13, AMD
-    EPYC: 4.8 ms against 1.2), a third of a training step. On a GPU, FlashAttention, where it is installed, needs no
-    padding (see `data.concatenate`).
-    """
-    if not bfloat16:
-        return None
-    if device.type == "cpu":
-        AttentionInterface.register(_FLOAT32_ATTENTION, _float32_attention)
-        AttentionMaskInterface.register(_FLOAT32_ATTENTION, sdpa_mask)
-        return _FLOAT32_ATTENTION
-    return _FLASH_ATTENTION if is_flash_attn_2_available() else None
-
-
-def _float32_attention(
-    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *arguments: Any, **keywords: Any
-) -> tuple[torch.Tensor, None]:
-    with torch.autocast("cpu", enabled=False):
-        output, _ = sdpa_attention_forward(module, query.float(), key.float(), value.float(), *arguments, **keywords)
-    return output.to(query.dtype), None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +96,12 @@ def load_model(
     folder: Path,
     tokenizer: Any,
     *,
-    attention: str | None = None,
     quantize: str | None = None,
     device: torch.device | None = None,
 ) -> Any:
     """The folder's model with float32 weights, whatever they are stored in, and the tokenizer's padding.
 
-    `attention` replaces torch's own (`sdpa`) by another implementation, where the model knows it. With `quantize` the
-    linear layers' weights are quantised on `device` and cannot be trained.
+    With `quantize` the linear layers' weights are quantised on `device` and cannot be trained.
 
     Raises:
         UserError: the folder lacks some of the model's weights (transformers would draw them at random), or the model
@@ -159,7 +121,7 @@ def load_model(
             file=folder,
             expected="a complete model",
         )
-    return _prepare(model, tokenizer, attention)
+    return _prepare(model, tokenizer)
 
 
 def adapter_config(model: Any, lora: configs.Lora) -> Any:
@@ -251,17 +213,14 @@ def on_unquantised(model: Any, base: Path, tokenizer: Any) -> Any:
         return adapters.merge(load_model(base, tokenizer), Path(folder))
 
 
-def empty_model(folder: Path, tokenizer: Any, *, attention: str | None = None) -> Any:
+def empty_model(folder: Path, tokenizer: Any) -> Any:
     """As `load_model`, without memory for the weights (torch's device "meta")."""
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     with torch.device("meta"):
-        return _prepare(AutoModelForCausalLM.from_config(config, dtype=torch.float32), tokenizer, attention)
+        return _prepare(AutoModelForCausalLM.from_config(config, dtype=torch.float32), tokenizer)
 
 
-def _prepare(model: Any, tokenizer: Any, attention: str | None) -> Any:
-    known = {_FLOAT32_ATTENTION: model._supports_sdpa, _FLASH_ATTENTION: model._supports_flash_attn}
-    if attention is not None and model.config._attn_implementation == "sdpa" and known[attention]:
-        model.set_attn_implementation(attention)
+def _prepare(model: Any, tokenizer: Any) -> Any:
     model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model
 

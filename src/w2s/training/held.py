@@ -17,13 +17,13 @@ from w2s import config as configs
 from w2s import parity, seeds
 from w2s.allocator import keep_freed_memory
 from w2s.models import adapters
-from w2s.training import checkpoint, gate, losses, parallel
+from w2s.training import attention, checkpoint, gate, losses, parallel
 from w2s.training.checkpoint import Start
 from w2s.training.data import Encoded
 from w2s.training.parallel import Team
 
-_CPU_PASSES = 4
-"""Passes a step on a CPU: they cost nothing there, and texts of similar length need less padding (a fifth faster)."""
+_PADDED_PASSES = 4
+"""Passes a step on a CPU where texts are padded: they cost little there, and similar lengths need less padding."""
 
 _SIDE_BY_SIDE = 64
 """Prompts decoded at once, over all processes: a step of decoding reads every weight, be they one or many."""
@@ -63,9 +63,6 @@ class Held:
         self._start, self._tokenizer, self._config, self._team, self._seed = start, tokenizer, config, team, seed
         if team.device.type == "cpu":
             keep_freed_memory()
-        share = math.ceil(config.batch_size / team.size)
-        at_once = share if team.device.type == "cuda" else math.ceil(share / _CPU_PASSES)
-        self._rows = min(runtime.micro_batch or at_once, share)
         self._bfloat16 = dtype == "bfloat16"
         self._dropout = dropout
         self._sharded = team.size > 1 and runtime.sharding == "fsdp"
@@ -74,7 +71,10 @@ class Held:
         checkpoint.check_quantised(quantize, config.lora, self._sharded)
         self._exact: dict[Any, torch.Tensor] = {}
         self._model = self._load(start, config.lora)
-        self._packed = getattr(self._model.config, "_attn_implementation", "").startswith("flash_attention")
+        self._packed = attention.keeps_texts_apart(self._model)
+        share = math.ceil(config.batch_size / team.size)
+        one_pass = self._packed or team.device.type == "cuda"
+        self._rows = min(runtime.micro_batch or math.ceil(share / (1 if one_pass else _PADDED_PASSES)), share)
         if runtime.gradient_checkpointing:
             self._model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         self._spread = parallel.spread(self._model, self._sharding, team)
@@ -86,13 +86,13 @@ class Held:
         Without one, an adapter that is there is merged. Under FSDP only the first process has the numbers.
         """
         torch.manual_seed(self._seed)
-        attention = checkpoint.best_attention(self._team.device, self._bfloat16)
         empty = self._sharded and self._team.rank > 0
         if empty:
-            model = checkpoint.empty_model(start.base, self._tokenizer, attention=attention)
+            model = checkpoint.empty_model(start.base, self._tokenizer)
         else:
             held = {"quantize": self._quantize, "device": self._team.device}
-            model = checkpoint.load_model(start.base, self._tokenizer, attention=attention, **held)
+            model = checkpoint.load_model(start.base, self._tokenizer, **held)
+        attention.use_best(model, self._team.device, bfloat16=self._bfloat16, whole=not self._sharded)
         if lora is not None:
             with torch.device("meta") if empty else nullcontext():
                 model = checkpoint.with_adapter(model, start, lora, empty=empty)
@@ -196,11 +196,10 @@ class Held:
         self._team.wait()
 
     def _compute_exactly(self) -> None:
-        """From here on in float32, with torch's attention: merging changes no more than the last bits of that."""
-        if self._packed:
-            self._model.set_attn_implementation("sdpa")
+        """From here on in float32, attention too: merging changes no more than the last bits of that."""
+        attention.compute_exactly(self._model)
         checkpoint.hold_in_float32(self._model, self._exact)
-        self._bfloat16 = self._packed = False
+        self._packed, self._bfloat16 = attention.keeps_texts_apart(self._model), False
 
     def _parity(self, prompts: Sequence[str], texts: Sequence[Encoded]) -> parity.Parity | None:
         """What the trained model says to some of the prompts; None where none leaves room in the model's context."""

@@ -80,16 +80,3 @@ def test_texts_end_to_end_score_as_padded_ones(base, tokenizer):
             places = range(len(text.prompt), len(text.tokens))
             expected = sum(float(log_probs[i - 1, text.tokens[i]]) for i in places)
             assert found == pytest.approx([expected, expected], rel=1e-5)
-
-
-def test_attention_in_float32_is_that_of_torch(base, tokenizer):
-    """bfloat16 has 8 bits: the two agree to about 1 in 100, and without autocast they are the same."""
-    name = checkpoint.best_attention(torch.device("cpu"), bfloat16=True)
-    models = [checkpoint.load_model(base, tokenizer, attention=attention) for attention in (None, name)]
-    assert [model.config._attn_implementation for model in models] == ["sdpa", name]
-    assert checkpoint.best_attention(torch.device("cpu"), bfloat16=False) is None
-    texts = [Encoded(str(i), (0, *range(5, 7 + i)), (*range(20, 22 + 3 * i), 1)) for i in range(4)]
-    for bfloat16, tolerance in ((False, 1e-6), (True, 1e-2)):
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            ours, torchs = (losses.log_probs(model, texts, 1, torch.device("cpu"), packed=False) for model in models)
-        torch.testing.assert_close(ours, torchs, rtol=tolerance, atol=0)

@@ -1,0 +1,111 @@
+"""Texts end to end in one row score, and teach, as each would alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+
+from w2s.training import attention, losses
+from w2s.training.data import Encoded
+
+CPU = torch.device("cpu")
+TEXTS = [Encoded(str(i), tuple(range(2, 6 + i)), tuple(range(20, 23 + 3 * i))) for i in range(4)]
+"""7, 11, 15 and 19 tokens."""
+SIZES = {
+    "vocab_size": 40,
+    "hidden_size": 24,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "initializer_range": 0.4,
+}
+
+
+def llama():
+    return LlamaForCausalLM(LlamaConfig(**SIZES))
+
+
+def mistral():
+    """Its tokens see 5 others: fewer than the texts have."""
+    return MistralForCausalLM(MistralConfig(**SIZES, sliding_window=6))
+
+
+def gpt2():
+    return GPT2LMHeadModel(GPT2Config(vocab_size=40, n_embd=24, n_layer=2, n_head=4, initializer_range=0.4))
+
+
+@pytest.fixture(params=[llama, mistral, gpt2])
+def models(request):
+    """The same model twice: with torch's attention, and with the best for a CPU."""
+    made = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        made.append(request.param().eval())
+    attention.use_best(made[1], CPU, bfloat16=False, whole=True)
+    return made
+
+
+def scores(model, texts, packed):
+    return losses.log_probs(model, texts, 0, CPU, packed=packed)
+
+
+def test_the_same_log_probabilities_and_gradients_as_one_by_one(models):
+    plain, ours = models
+    alone = torch.cat([scores(plain, [text], False) for text in TEXTS])
+    together = scores(ours, TEXTS, attention.keeps_texts_apart(ours))
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-4)
+    for found in (alone, together):
+        found.sum().backward()
+    for expected, got in zip(plain.parameters(), ours.parameters(), strict=True):
+        torch.testing.assert_close(got.grad, expected.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_padded_texts_score_as_one_by_one(models):
+    with torch.no_grad():
+        alone = torch.cat([scores(models[0], [text], False) for text in TEXTS])
+        torch.testing.assert_close(scores(models[1], TEXTS, False), alone, rtol=1e-5, atol=1e-4)
+
+
+def test_a_llama_keeps_texts_apart_and_torch_s_attention_does_not(models):
+    plain, ours = models
+    assert not attention.keeps_texts_apart(plain)
+    if isinstance(ours, LlamaForCausalLM):
+        assert attention.keeps_texts_apart(ours)
+
+
+def test_a_model_that_hides_positions_from_its_attention_is_left_as_it_was(monkeypatch):
+    """Else two texts in a row would see each other."""
+    model = llama()
+    for layer in model.model.layers:
+        inner = layer.self_attn.forward
+        monkeypatch.setattr(layer.self_attn, "forward", lambda *a, inner=inner, position_ids=None, **k: inner(*a, **k))
+    attention.use_best(model, CPU, bfloat16=False, whole=True)
+    assert not attention.keeps_texts_apart(model)
+
+
+def test_with_autocast_attention_is_in_float32():
+    """bfloat16 has 8 bits: the log-probabilities agree with float32's to some in 100."""
+    torch.manual_seed(0)
+    model = llama().eval()
+    attention.use_best(model, CPU, bfloat16=True, whole=True)
+    seen = []
+    original = attention.sdpa_attention_forward
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(
+            attention,
+            "sdpa_attention_forward",
+            lambda *a, **k: seen.append({t.dtype for t in a[1:4]}) or original(*a, **k),
+        )
+        exact = scores(model, TEXTS, True)
+        assert len(seen) == 2 * len(TEXTS)  # layers, texts
+        with torch.autocast("cpu", torch.bfloat16):
+            torch.testing.assert_close(scores(model, TEXTS, True), exact, rtol=5e-2, atol=0)
+    assert seen == [{torch.float32}] * 4 * len(TEXTS)
+
+
+def test_without_its_numbers_a_model_keeps_torch_s_attention():
+    model = llama()
+    attention.use_best(model, CPU, bfloat16=True, whole=False)
+    assert model.config._attn_implementation == "sdpa"
