@@ -165,25 +165,36 @@ def pad(rows: Sequence[Encoded], pad_id: int) -> dict[str, torch.Tensor]:
     }
 
 
-def concatenate(rows: Sequence[Encoded]) -> dict[str, torch.Tensor]:
-    """Texts end to end in one row, without padding (the padding-free layout of attention kernels that take lengths).
+def concatenate(rows: Sequence[Encoded], *, share_prompts: bool = False) -> dict[str, torch.Tensor]:
+    """Texts end to end in one row, without padding, and without the EOS that nothing comes after.
 
     `input_ids` and `position_ids`, of shape (1, tokens), go to the model: positions start again with each text, which
     keeps the texts apart. `logits_to_keep`, `targets` and `texts`, of shape (completion tokens,), are the places whose
     logits are needed, the tokens expected there, and the text that each belongs to.
+
+    With `share_prompts` a prompt stands there once, and after it all completions of it, each at the positions that
+    follow the prompt (Wang and Hegde 2024, arXiv 2410.20305).
     """
+    groups: dict[Any, list[int]] = {}
+    for number, row in enumerate(rows):
+        groups.setdefault(row.prompt if share_prompts else number, []).append(number)
     tokens: list[int] = []
     positions: list[int] = []
     places: list[int] = []
     targets: list[int] = []
     texts: list[int] = []
-    for number, row in enumerate(rows):
-        first = len(tokens) + len(row.prompt) - 1
-        places += range(first, first + len(row.completion))
-        targets += row.completion
-        texts += [number] * len(row.completion)
-        tokens += row.tokens
-        positions += range(len(row.tokens))
+    for numbers in groups.values():
+        prompt = rows[numbers[0]].prompt
+        tokens += prompt
+        positions += range(len(prompt))
+        last = len(tokens) - 1
+        for number in numbers:
+            completion = rows[number].completion
+            places += [last, *range(len(tokens), len(tokens) + len(completion) - 1)]
+            targets += completion
+            texts += [number] * len(completion)
+            tokens += completion[:-1]
+            positions += range(len(prompt), len(prompt) + len(completion) - 1)
     return {
         "input_ids": torch.tensor([tokens]),
         "position_ids": torch.tensor([positions]),

@@ -109,7 +109,8 @@ class Held:
     def _log_probs(self, model: Any, texts: Sequence[Encoded]) -> torch.Tensor:
         with self._autocast():
             pad = self._tokenizer.pad_token_id
-            return losses.log_probs(model, texts, pad, self._team.device, packed=self._packed)
+            packed, shared = self._packed, attention.shares_prompts(self._model)
+            return losses.log_probs(model, texts, pad, self._team.device, packed=packed, share_prompts=shared)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self._team.device.type, torch.bfloat16, enabled=self._bfloat16)
@@ -117,7 +118,10 @@ class Held:
     def score(self, texts: Sequence[Encoded]) -> list[float]:
         """Summed log-probability of each text's completion in nats, with the model as it is now, without dropout."""
         found = torch.zeros(len(texts), device=self._team.device)
-        for places, own in self._shares(texts, 2 * self._rows):
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place].tokens))  # little padding
+        if attention.shares_prompts(self._model):
+            order.sort(key=lambda place: texts[place].prompt)
+        for places, own in self._shares(order, 2 * self._rows):
             sums = self._log_probs(self._model, [texts[place] for place in places])
             if own:
                 found[places] = sums
@@ -126,20 +130,20 @@ class Held:
     def greedy(self, texts: Sequence[Encoded]) -> list[str]:
         """The first tokens that the model, as it is now, goes on with after each text's prompt (`gate.greedy`)."""
         found = torch.zeros(len(texts), parity.TOKENS, dtype=torch.long, device=self._team.device)
-        for places, own in self._shares(texts, math.ceil(_SIDE_BY_SIDE / self._team.size)):
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place].prompt))
+        for places, own in self._shares(order, math.ceil(_SIDE_BY_SIDE / self._team.size)):
             with self._autocast():
                 tokens = gate.greedy(self._model, [texts[place].prompt for place in places], found.device)
             if own:
                 found[places] = tokens
         return gate.texts(self._tokenizer, self._model.generation_config, self._team.sum(found).tolist())
 
-    def _shares(self, texts: Sequence[Encoded], size: int) -> Iterator[tuple[list[int], bool]]:
+    def _shares(self, order: Sequence[int], size: int) -> Iterator[tuple[Sequence[int], bool]]:
         """Places of `size` texts to take through the model at once, in evaluation; whether they are this process's own.
 
         If not, it computes in step with the others, for nothing.
         """
         team = self._team
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place].tokens))
         batches = [order[begin : begin + size] for begin in range(0, len(order), size)]
         self._model.eval()
         with torch.no_grad():

@@ -72,7 +72,15 @@ def orpo(part: Part, *, beta: float) -> tuple[Tensor, Tensor]:
     return sft(part)[0] + beta * odds_ratio, beta * (means[0] - means[1]).sum()
 
 
-def log_probs(model: Any, texts: Sequence[Encoded], pad_id: int, device: torch.device, *, packed: bool) -> Tensor:
+def log_probs(
+    model: Any,
+    texts: Sequence[Encoded],
+    pad_id: int,
+    device: torch.device,
+    *,
+    packed: bool,
+    share_prompts: bool = False,
+) -> Tensor:
     """Summed log-probability of each text's completion in nats, shape (texts,).
 
     No logits are computed for prompts: packed, for completion tokens only; padded, from the first completion token of
@@ -84,8 +92,9 @@ def log_probs(model: Any, texts: Sequence[Encoded], pad_id: int, device: torch.d
         pad_id: any token.
         device: the model's.
         packed: put the texts end to end in one row instead of padding them (see `data.concatenate`).
+        share_prompts: packed, take equal prompts through the model once.
     """
-    batch = data.concatenate(texts) if packed else data.pad(texts, pad_id)
+    batch = data.concatenate(texts, share_prompts=share_prompts) if packed else data.pad(texts, pad_id)
     batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
     if packed:
         targets, owners = batch.pop("targets"), batch.pop("texts")
@@ -93,6 +102,6 @@ def log_probs(model: Any, texts: Sequence[Encoded], pad_id: int, device: torch.d
         each = -cross_entropy(logits.float(), targets, reduction="none")
         return each.new_zeros(len(texts)).index_add(0, owners, each)
     keep = batch["input_ids"].shape[1] - min(len(text.prompt) for text in texts)
-    labels = batch.pop("labels")[:, -keep:]
-    logits = model(**batch, use_cache=False, logits_to_keep=keep + 1).logits[:, :-1]
+    labels = batch["labels"][:, -keep:]
+    logits = model(input_ids=batch["input_ids"][:, :-1], use_cache=False, logits_to_keep=keep).logits
     return -cross_entropy(logits.transpose(1, 2).float(), labels, ignore_index=IGNORE, reduction="none").sum(dim=1)

@@ -49,6 +49,8 @@ def train(
     Where `policy` is a folder with an adapter, that adapter is trained on, and the reference is still `policy`: it is
     asked before the first step. Without `config.lora` the adapter is merged first.
 
+    On CPUs the prompt of a pair goes through the model once for both its texts (`data.concatenate`).
+
     The arguments, and what is promised about `out`, are those of `sft.train`. The log-probabilities of the
     reference are computed once; with `reference_cache`, a folder, they are kept there by what decides them (the
     model's files, the texts in tokens, dtype), and another run with the same ones reads them, whatever its beta.

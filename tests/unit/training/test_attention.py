@@ -12,6 +12,8 @@ from w2s.training.data import Encoded
 CPU = torch.device("cpu")
 TEXTS = [Encoded(str(i), tuple(range(2, 6 + i)), tuple(range(20, 23 + 3 * i))) for i in range(4)]
 """7, 11, 15 and 19 tokens."""
+PAIRS = [*TEXTS, *(Encoded(text.id, text.prompt, tuple(range(38, 34 - int(text.id), -1))) for text in TEXTS)]
+"""The same, and after the same prompts other completions, of 4 to 7 tokens."""
 SIZES = {
     "vocab_size": 40,
     "hidden_size": 24,
@@ -48,13 +50,15 @@ def models(request):
 
 
 def scores(model, texts, packed):
-    return losses.log_probs(model, texts, 0, CPU, packed=packed)
+    shared = attention.shares_prompts(model)
+    return losses.log_probs(model, texts, 0, CPU, packed=packed, share_prompts=shared)
 
 
-def test_the_same_log_probabilities_and_gradients_as_one_by_one(models):
+@pytest.mark.parametrize("texts", [TEXTS, PAIRS], ids=["texts", "pairs"])
+def test_the_same_log_probabilities_and_gradients_as_one_by_one(models, texts):
     plain, ours = models
-    alone = torch.cat([scores(plain, [text], False) for text in TEXTS])
-    together = scores(ours, TEXTS, attention.keeps_texts_apart(ours))
+    alone = torch.cat([scores(plain, [text], False) for text in texts])
+    together = scores(ours, texts, attention.keeps_texts_apart(ours))
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-4)
     for found in (alone, together):
         found.sum().backward()
@@ -71,8 +75,28 @@ def test_padded_texts_score_as_one_by_one(models):
 def test_a_llama_keeps_texts_apart_and_torch_s_attention_does_not(models):
     plain, ours = models
     assert not attention.keeps_texts_apart(plain)
+    assert not attention.shares_prompts(plain)
     if isinstance(ours, LlamaForCausalLM):
         assert attention.keeps_texts_apart(ours)
+        assert attention.shares_prompts(ours)
+
+
+def test_prompts_are_not_shared_where_a_token_sees_only_the_last_ones():
+    """Mistral's window is shorter than a row, and the mask that transformers makes for it knows no shared prompts."""
+    model = mistral()
+    attention.use_best(model, CPU, bfloat16=False, whole=True)
+    assert attention.keeps_texts_apart(model)
+    assert not attention.shares_prompts(model)
+
+
+def test_a_shared_prompt_goes_through_the_model_once():
+    model = llama()
+    attention.use_best(model, CPU, bfloat16=False, whole=True)
+    lengths = []
+    model.model.layers[0].register_forward_pre_hook(lambda layer, inputs: lengths.append(inputs[0].shape[1]))
+    scores(model, PAIRS, True)
+    # prompts of 4 to 7 tokens once; of completions of 3, 6, 9, 12 and 4 to 7 tokens all but the last
+    assert lengths == [(4 + 5 + 6 + 7) + (2 + 5 + 8 + 11) + (3 + 4 + 5 + 6)]
 
 
 def test_a_model_that_hides_positions_from_its_attention_is_left_as_it_was(monkeypatch):
