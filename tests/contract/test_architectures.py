@@ -145,6 +145,19 @@ def test_padding_changes_no_log_probability(base: Path) -> None:
     assert together.tolist() == pytest.approx([float(value) for value in alone], rel=1e-5)
 
 
+def test_a_prompt_that_two_texts_share_changes_no_log_probability(base: Path) -> None:
+    """As training scores them, against each text by itself, padded: two texts of one prompt and one of another."""
+    made, tokenizer = trainer(base, None)
+    pair = pick(base)
+    other = Example(pair.id, pair.prompt, pair.completion.replace("4", "17 or 18"))
+    assert other.completion != pair.completion
+    rows = data.encode(tokenizer, [pair, pick(base, " ".join(["4"] * 30)), other], 512)
+    device = torch.device("cpu")
+    with torch.no_grad():
+        alone = [losses.log_probs(made._model, [row], 0, device, packed=False)[0] for row in rows]
+    assert made.score(rows) == pytest.approx([float(value) for value in alone], rel=1e-5)
+
+
 def test_what_was_learned_by_heart_is_said_and_ended(learned: Path) -> None:
     done = answer(learned, pick(learned).prompt)
     assert (done.text.removesuffix("<end_of_turn>").strip(), done.finish) == (RESPONSE, "stop")
