@@ -79,7 +79,7 @@ def train(job: dict[str, Any]) -> None:
 def jobs(folder: Path, preset: str, overrides: list[str], work: Path) -> list[tuple[str, dict[str, Any]]]:
     """The finished run's generation and training steps, as jobs for the peer: (kind, job)."""
     from w2s import models, presets, prompting, recipe
-    from w2s.steps.rows import read_questions, read_responses
+    from w2s.steps.rows import questions, read_responses
 
     run = presets.load(preset, overrides)
     found = []
@@ -93,9 +93,9 @@ def jobs(folder: Path, preset: str, overrides: list[str], work: Path) -> list[tu
         if step.kind == "generate":
             shots = step.inputs.get("demonstrations")
             demonstrations = read_responses(folder / shots.output) if shots else []
-            questions = read_questions(folder / step.inputs["questions"].output)
+            asked = questions(folder / step.inputs["questions"].output)
             job |= {
-                "prompts": [prompting.prompt(question.question, demonstrations) for question in questions],
+                "prompts": [prompting.prompt(question.question, demonstrations) for question in asked],
                 "max_new_tokens": step.params["max_new_tokens"],
                 "sampled": step.params["temperature"] > 0,
             }

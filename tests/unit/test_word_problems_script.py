@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +13,6 @@ import pytest
 
 from w2s import config, gold, tasks
 
-_SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "word_problems.py"
 _EMPTY = {
     "SVAMP/SVAMP.json": "[]",
     "ASDiv/dataset/ASDiv.xml": "<Corpus><ProblemSet/></Corpus>",
@@ -28,12 +27,8 @@ _EMPTY = {
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("word_problems_script", _SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script: Callable[[str], ModuleType]) -> ModuleType:
+    return load_script("word_problems")
 
 
 def made(script: ModuleType, folder: Path, **files: Any) -> dict[str, list[dict[str, str]]]:

@@ -16,11 +16,6 @@ def questions(path: Path) -> Iterator[Question]:
     return (Question(row["id"], row["question"]) for _, row in jsonl.read(path))
 
 
-def read_questions(path: Path) -> list[Question]:
-    """All questions of a `questions_*` file."""
-    return list(questions(path))
-
-
 def write_responses(path: Path, responses: Iterable[Response], several: bool | None = None) -> int:
     """Rows {"id", "question", "response", "sample"}; `sample` is left out where questions have one response.
 
