@@ -113,6 +113,7 @@ def answer(request: Any, decoding: Any) -> str:
 
 def step(name: str, folder: Path) -> dict[str, Any]:
     """Run a step of the recipe on the generated files; returns its result."""
+    from w2s import prompting
     from w2s.config import Runtime
     from w2s.engines.scripted import ScriptedEngine
     from w2s.flow.step import Context
@@ -141,7 +142,7 @@ def step(name: str, folder: Path) -> dict[str, Any]:
             scratch=folder / "scratch",
             runtime=Runtime(),
             progress=lambda done, total, tokens=0: None,
-            given={"model": "scripted"},
+            given={"model": "scripted", "builder": prompting.PLAIN},
         )
     )
 

@@ -13,11 +13,9 @@ from transformers.utils import is_flash_attn_2_available
 
 _Sides = tuple[torch.Tensor, ...]
 """Queries, keys and values."""
+_ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
+"""The kinds of layers, by transformers' names, that mix tokens by attention alone."""
 _BY_TEXT, _FLASH = "sdpa_by_text", "flash_attention_2"
-
-
-class _NoPositions(Exception):
-    """A model's layers do not tell their attention where in its text a token stands."""
 
 
 def use_best(model: Any, device: torch.device, *, bfloat16: bool, whole: bool) -> None:
@@ -32,20 +30,35 @@ def use_best(model: Any, device: torch.device, *, bfloat16: bool, whole: bool) -
         bfloat16: whether products are in bfloat16. FlashAttention knows no float32.
         whole: whether its numbers are there (not on torch's device "meta", in this or another process).
     """
-    if model.config._attn_implementation != "sdpa":
+    if model.config._attn_implementation != "sdpa" or not _mixes_tokens_by_attention_alone(model):
         return
-    if device.type == "cpu" and whole and model._supports_attention_backend and not model._is_stateful:
+    if device.type == "cpu" and whole and model._supports_attention_backend:
         AttentionInterface.register(_BY_TEXT, _by_text)
         AttentionMaskInterface.register(_BY_TEXT, _no_mask_between_texts)
         model.set_attn_implementation(_BY_TEXT)
-        two_texts = torch.zeros(1, 2, dtype=torch.long, device=model.device)
-        try:
-            with torch.no_grad():
-                model(input_ids=two_texts, position_ids=two_texts, use_cache=False)
-        except _NoPositions:
+        if not _two_texts_stay_apart(model):
             model.set_attn_implementation("sdpa")
     elif device.type == "cuda" and bfloat16 and model._supports_flash_attn and is_flash_attn_2_available():
         model.set_attn_implementation(_FLASH)
+
+
+def _mixes_tokens_by_attention_alone(model: Any) -> bool:
+    """Else a convolution or a state would run on from one text into the next."""
+    kinds = getattr(model.config.get_text_config(), "layer_types", None) or ()
+    return not model._is_stateful and set(kinds) <= _ATTENTION
+
+
+def _two_texts_stay_apart(model: Any) -> bool:
+    """Whether two texts of two tokens have in one row the logits that they have in a row each: tried out.
+
+    Not so where the model's layers do not tell their attention the positions.
+    """
+    tokens = torch.arange(4, device=model.device)
+    positions = torch.tensor([0, 1, 0, 1], device=model.device)
+    with torch.no_grad():
+        apart = model(input_ids=tokens.view(2, 2), position_ids=positions.view(2, 2), use_cache=False).logits
+        one_row = model(input_ids=tokens.view(1, 4), position_ids=positions.view(1, 4), use_cache=False).logits
+    return bool((one_row.view_as(apart) - apart).abs().max() <= 1e-3 * apart.abs().max())
 
 
 def keeps_texts_apart(model: Any) -> bool:
@@ -92,21 +105,16 @@ def _by_text(
         key: (rows, key-value heads, tokens, size).
         value: as `key`.
         attention_mask: None: causal. Else what may be seen by what, and texts are not looked for.
-        position_ids: (rows, tokens); texts are looked for where there is one row.
+        position_ids: (rows, tokens); texts are looked for where there is one row. None: one text a row.
         keywords: for transformers' function.
 
     Returns:
         (rows, tokens, heads, size), in the number format of `query`; no weights.
-
-    Raises:
-        _NoPositions: no mask, one row, and no positions: there may be several texts in it.
     """
     with torch.autocast("cpu", enabled=False):
         row: _Sides = (query.float(), key.float(), value.float())
         texts: Iterable[tuple[int, _Sides]] = [(0, row)]
-        if attention_mask is None and query.shape[0] == 1:
-            if position_ids is None:
-                raise _NoPositions
+        if attention_mask is None and query.shape[0] == 1 and position_ids is not None:
             texts = _texts(row, position_ids[0])
         found = [
             sdpa_attention_forward(module, *text, attention_mask, **keywords)[0][:, shared:] for shared, text in texts

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    Lfm2Config,
+    Lfm2ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+)
 
 from w2s.training import attention, losses
 from w2s.training.data import Encoded
@@ -38,7 +47,12 @@ def gpt2():
     return GPT2LMHeadModel(GPT2Config(vocab_size=40, n_embd=24, n_layer=2, n_head=4, initializer_range=0.4))
 
 
-@pytest.fixture(params=[llama, mistral, gpt2])
+def lfm2():
+    """Every other layer is a convolution, which knows nothing of texts."""
+    return Lfm2ForCausalLM(Lfm2Config(**SIZES, full_attn_idxs=[1]))
+
+
+@pytest.fixture(params=[llama, mistral, gpt2, lfm2])
 def models(request):
     """The same model twice: with torch's attention, and with the best for a CPU."""
     made = []
@@ -97,6 +111,16 @@ def test_a_shared_prompt_goes_through_the_model_once():
     scores(model, PAIRS, True)
     # prompts of 4 to 7 tokens once; of completions of 3, 6, 9, 12 and 4 to 7 tokens all but the last
     assert lengths == [(4 + 5 + 6 + 7) + (2 + 5 + 8 + 11) + (3 + 4 + 5 + 6)]
+
+
+def test_texts_are_not_put_end_to_end_where_a_convolution_runs_on(monkeypatch):
+    """By its layers' names, and, were they not known, as seen on two texts."""
+    model = lfm2()
+    attention.use_best(model, CPU, bfloat16=False, whole=True)
+    assert not attention.keeps_texts_apart(model)
+    monkeypatch.setattr(attention, "_ATTENTION", {"conv", "full_attention"})
+    attention.use_best(model, CPU, bfloat16=False, whole=True)
+    assert not attention.keeps_texts_apart(model)
 
 
 def test_a_model_that_hides_positions_from_its_attention_is_left_as_it_was(monkeypatch):
