@@ -6,9 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-Verdict = Literal["correct", "wrong", "no_answer", "undecided"]
+from w2s.records import Verdict
 
 _Z95 = 1.959963984540054  # two-sided 95 % quantile of the standard normal
 

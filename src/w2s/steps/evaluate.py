@@ -10,7 +10,8 @@ from w2s.answers import key, stated
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
 from w2s.metrics import accuracy as metrics
-from w2s.metrics.accuracy import Verdict, accuracy_by_group, maj_at_k, pass_at_k
+from w2s.metrics.accuracy import accuracy_by_group, maj_at_k, pass_at_k
+from w2s.records import Verdict
 from w2s.steps.rows import questions, read_answered, read_responses
 
 
