@@ -306,10 +306,7 @@ def _side(side: Sequence[tuple[Given, int]], answered: Mapping[Match, Iterator[A
 
 def _answered(given: Sequence[tuple[Given, int]], style: Style, match: Match) -> list[Answered]:
     texts = [each.response.strip() for each, _ in given]
-    predictions = [
-        stated.read(text, each.question, style, flexible=match != "string")
-        for (each, _), text in zip(given, texts, strict=True)
-    ]
+    predictions = [stated.read(text, each.question, style, match) for (each, _), text in zip(given, texts, strict=True)]
     return [
         Answered(str(each.id), each.question, text, prediction, key, sample, each.rest)
         for (each, sample), text, prediction, key in zip(

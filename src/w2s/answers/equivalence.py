@@ -179,11 +179,8 @@ def _gold_form(gold: str, match: Match) -> Form:
 
 
 def answered(response: Response, style: Style, match: Match) -> Answered:
-    """`response` with its final answer read out and keyed.
-
-    With `match="string"` the answer is also read as strictly as the released code reads it (no flexible extraction).
-    """
-    prediction = read(response.response, response.question, style, flexible=match != "string")
+    """`response` with its final answer read out (`stated.read`) and keyed."""
+    prediction = read(response.response, response.question, style, match)
     return Answered(
         id=response.id,
         question=response.question,

@@ -23,7 +23,7 @@ def accuracy(context: Context) -> dict[str, Any]:
     verdicts: dict[str, Verdict] = {}
     for response in read_responses(context.inputs["responses"]):
         entry = table[response.id]
-        prediction = stated.read(response.response, response.question, params["style"])
+        prediction = stated.read(response.response, response.question, params["style"], params["match"])
         verdicts[response.id] = gold.grade(entry, prediction, params["match"])
         rows.append(
             {
@@ -84,7 +84,8 @@ def precision(context: Context) -> dict[str, Any]:
     """Share of a selection's pseudo-labels that are right: of agreed answers, or of chosen texts.
 
     Where a selection was augmented, that of what was added stands apart; of an added question the weak text counts.
-    Questions come from their own file: a chat template may put its marks on the line that says what is asked for.
+    Questions come from their own file: a chat template may put its marks on the line that says what is asked for. The
+    mark with which it ends a turn is no part of an answer.
 
     Raises:
         BranchEnds: there is no gold for `train_2`; nothing else needs it.
@@ -93,12 +94,15 @@ def precision(context: Context) -> dict[str, Any]:
     table = gold.load(context.given["task"], "train_2")
     kept: dict[str, Verdict] = {}
     added: dict[str, Verdict] = {}
+    ends = context.given["builder"].stop(False)
     asked = {question.id: question.question for question in questions(context.inputs["questions"])}
     for _, row in jsonl.read(context.inputs["selection"]):
         if row["id"] not in table:
             raise BranchEnds(f"no gold for question {row['id']} of train_2")
         text = row.get("chosen") or row.get("completion") or row["response"]
-        prediction = stated.read(text, asked[row["id"]], params["style"])
+        for end in ends:
+            text = text.partition(end)[0]
+        prediction = stated.read(text, asked[row["id"]], params["style"], params["match"])
         verdicts = added if row.get("added") else kept
         verdicts.setdefault(row["id"], gold.grade(table[row["id"]], prediction, params["match"]))
     return _share(kept, "") | (_share(added, "added_") if added else {})

@@ -260,14 +260,16 @@ class Graph:
     def precision(self, selection: Step) -> Step:
         """How many of a selection's pseudo-labels are right; for the report only."""
         name, questions = f"precision_{selection.name}", self.questions["train_2"]
-        return self._grade(name, evaluate.precision, {}, "train_2", "", selection=selection, questions=questions)
+        return self._grade(
+            name, evaluate.precision, {}, "train_2", "", version=2, selection=selection, questions=questions
+        )
 
     def evaluate(self, name: str, model: Model, demonstrations: Step | None = None) -> None:
         """Accuracy of `model` on test, and pass@k and maj@k if the recipe asks for them."""
         evaluation = self.recipe.evaluation
         greedy = self.answer(f"test_{name}", model, "test", demonstrations, output=f"data/responses/{name}.jsonl")
         self._grade(
-            f"evaluate_{name}", evaluate.accuracy, {"model": name}, "test", f"data/test_{name}.jsonl", version=2,
+            f"evaluate_{name}", evaluate.accuracy, {"model": name}, "test", f"data/test_{name}.jsonl", version=3,
             responses=greedy,
         )  # fmt: skip
         if evaluation.samples and name in evaluation.models:
@@ -290,7 +292,7 @@ class Graph:
         **inputs: Step,
     ) -> Step:
         reading = self._reading() | {"gold": self.sources.gold_hash[split]}
-        given = {"task": self.recipe.task}
+        given = {"task": self.recipe.task, **self.sources.prompt(self.recipe.strong)[1]}
         return self._add(Step(name, run, {**reading, **params}, inputs, output, version, given=given, kind="evaluate"))
 
     def _reading(self) -> dict[str, str]:

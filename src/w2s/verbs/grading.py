@@ -138,9 +138,8 @@ def _graded(
         read = [lm_eval.extract(each.response, _FILTERS[scoring]) for each in given]
         verdicts = [_lm_eval_verdict(found, golds.answer(gold)) for found, gold in zip(read, right, strict=True)]
         return _Graded(read, read, verdicts, None)
-    predictions, strict = (
-        [stated.read(each.response, each.question, style, flexible) for each in given] for flexible in (True, False)
-    )
+    matches: tuple[Match, Match] = ("equivalent", "string")
+    predictions, strict = ([stated.read(each.response, each.question, style, by) for each in given] for by in matches)
     if match == "string":
         others = golds.grade(right, predictions, "equivalent")
         predictions = strict

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from w2s import config, jsonl
+from w2s import config, jsonl, verbs
 from w2s.config import Runtime
 from w2s.flow.step import Context
+from w2s.prompting import PLAIN, Plain
 from w2s.steps import evaluate
 
 TASK_ROWS = [
@@ -20,19 +22,19 @@ TASK_ROWS = [
 ]
 
 
-def context(folder: Path, role: str, rows: list[dict[str, Any]]) -> Context:
+def context(folder: Path, role: str, rows: list[dict[str, Any]], **params: Any) -> Context:
     jsonl.write(folder / "task.jsonl", TASK_ROWS)
     jsonl.write(folder / f"{role}.jsonl", rows)
     file = str(folder / "task.jsonl")
     return Context(
-        params={"style": "math", "match": "equivalent", "model": "m"},
+        params={"style": "math", "match": "equivalent", "model": "m", **params},
         inputs={role: folder / f"{role}.jsonl", "questions": folder / "task.jsonl"},
         results={},
         output=folder / "out.jsonl",
         scratch=folder,
         runtime=Runtime(),
         progress=lambda done, total, tokens=0: None,
-        given={"task": config.FilesTask(name="math", train_2=file, test=file)},
+        given={"task": config.FilesTask(name="math", train_2=file, test=file), "builder": PLAIN},
     )
 
 
@@ -48,6 +50,46 @@ def test_accuracy_is_told_by_level_and_by_subject(tmp_path: Path) -> None:
     assert [(row["level"], row["subject"]) for row in written] == [
         (1, "Algebra"), (5, "Algebra"), (5, "Geometry"), (None, None),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("match, verdicts", [
+    ("equivalent", ["correct", "correct", "wrong", "no_answer"]),
+    ("string", ["correct", "no_answer", "wrong", "no_answer"]),
+])  # fmt: skip
+def test_an_answer_is_read_as_strictly_as_the_match_says_and_as_the_verb_reads_it(
+    tmp_path: Path, match: str, verdicts: list[str]
+) -> None:
+    """b says its 2 in a box, which the released code does not read; c says 4 where 3 is right, d says nothing."""
+    said = {"a": "The answer is: 1", "b": r"So \boxed{2}.", "c": "The answer is: 4", "d": "I do not know."}
+    rows = [{"id": i, "question": f"Q{i}", "response": text} for i, text in said.items()]
+    step = context(tmp_path, "responses", rows, match=match)
+    found = evaluate.accuracy(step)
+    assert [row["verdict"] for _, row in jsonl.read(step.output)] == verdicts
+    assert found["no_answer"] == verdicts.count("no_answer") / 4
+    files = tmp_path / "task.jsonl", tmp_path / "responses.jsonl", tmp_path / "graded.jsonl"
+    verbs.grade(*files, task="math", match=match)  # type: ignore[arg-type]
+    assert [row["verdict"] for _, row in jsonl.read(files[2])] == verdicts
+    sampled = evaluate.sampled_accuracy(replace(step, params={**step.params, "k": [1]}))
+    assert sampled["pass_at_k"] == {"1": found["accuracy"]}
+    judged = evaluate.precision(context(tmp_path, "selection", rows, match=match))
+    assert (judged["correct"], judged["n"]) == (verdicts.count("correct"), 4)
+
+
+class Turns(Plain):
+    """A format that ends each turn with a mark of its own."""
+
+    def completion(self, response: str) -> str:
+        return f"{super().completion(response)}<end>\n"
+
+    def stop(self, demonstrated: bool) -> tuple[str, ...]:
+        return ("<end>",)
+
+
+@pytest.mark.parametrize("match", ["equivalent", "string"])
+def test_the_mark_that_ends_a_turn_is_no_part_of_an_answer(tmp_path: Path, match: str) -> None:
+    row = {"id": "a", "chosen": Turns().completion("The answer is: 1")}
+    step = context(tmp_path, "selection", [row], match=match)
+    assert evaluate.precision(replace(step, given={**step.given, "builder": Turns()}))["precision"] == 1.0
 
 
 def pair(identity: str, weak: int, icl: int, **more: Any) -> list[dict[str, Any]]:
@@ -94,7 +136,10 @@ def test_precision_reads_an_answer_as_its_question_asks_whatever_the_prompt_look
                 scratch=tmp_path,
                 runtime=Runtime(),
                 progress=lambda done, total, tokens=0: None,
-                given={"task": config.FilesTask(name="olympicarena", train_2=str(tmp_path / "gold.jsonl"))},
+                given={
+                    "task": config.FilesTask(name="olympicarena", train_2=str(tmp_path / "gold.jsonl")),
+                    "builder": PLAIN,
+                },
             )
         )
         assert (found["correct"], found["n"]) == (1, 1)
