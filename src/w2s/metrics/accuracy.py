@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from w2s.records import Verdict
@@ -63,11 +63,11 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     return math.nan if n < k else 1 - math.comb(n - c, k) / math.comb(n, k)
 
 
-def maj_at_k(keys: Sequence[str | None], correct: str, k: int) -> float:
-    """Whether the majority of the first k samples is the `correct` key: 1 or 0, or a share where answers tie.
+def maj_at_k(keys: Sequence[str | None], right: Set[str | None], k: int) -> float:
+    """Whether the most common key of the first k samples is one of the `right` ones: 1 or 0, or a share of tied keys.
 
     Ties are split evenly (ours), so the order of the k samples does not matter. None never wins. NaN for fewer than
-    k samples.
+    k samples. With a tolerance several keys may be right; they do not vote together, as a vote knows no gold.
     """
     if k < 1:
         raise ValueError(f"needs k >= 1, not {k}")
@@ -75,4 +75,4 @@ def maj_at_k(keys: Sequence[str | None], correct: str, k: int) -> float:
         return math.nan
     counts = Counter(key for key in keys[:k] if key is not None)
     winners = [key for key, count in counts.items() if count == max(counts.values())]
-    return 1 / len(winners) if correct in winners else 0.0
+    return sum(key in right for key in winners) / len(winners) if winners else 0.0

@@ -278,7 +278,9 @@ class Graph:
                 samples=evaluation.samples, output=f"data/responses/{name}_samples.jsonl",
             )  # fmt: skip
             params = {"model": name, "k": list(evaluation.k)}
-            self._grade(f"evaluate_samples_{name}", evaluate.sampled_accuracy, params, "test", "", responses=drawn)
+            self._grade(
+                f"evaluate_samples_{name}", evaluate.sampled_accuracy, params, "test", "", version=2, responses=drawn
+            )
 
     def _grade(
         self,

@@ -64,9 +64,10 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_correct_one(n: int, c: int, k:
 
 
 def test_maj_at_k() -> None:
-    assert maj_at_k(["1", "2", "1"], "1", 3) == 1.0
-    assert maj_at_k(["1", "2", "2"], "1", 3) == 0.0
-    assert maj_at_k(["1", "2", "2"], "1", 2) == 0.5  # a tie of two
-    assert maj_at_k([None, None, "1"], "1", 3) == 1.0
-    assert maj_at_k([None, None], "1", 2) == 0.0
-    assert math.isnan(maj_at_k(["1"], "1", 2))
+    assert maj_at_k(["1", "2", "1"], {"1"}, 3) == 1.0
+    assert maj_at_k(["1", "2", "2"], {"1"}, 3) == 0.0
+    assert maj_at_k(["1", "2", "2"], {"1"}, 2) == 0.5  # a tie of two
+    assert maj_at_k([None, None, "1"], {"1"}, 3) == 1.0
+    assert maj_at_k([None, None], {"1"}, 2) == 0.0
+    assert math.isnan(maj_at_k(["1"], {"1"}, 2))
+    assert maj_at_k(["1.001", "1.002", "3"], {"1.001", "1.002"}, 3) == pytest.approx(2 / 3)  # a tie of three, two right

@@ -119,6 +119,26 @@ def test_where_nothing_was_kept_its_precision_is_unknown(tmp_path: Path) -> None
     assert (found["precision"], found["ci95"], found["added_precision"]) == (None, None, 1.0)
 
 
+def test_a_sample_is_right_where_the_same_greedy_answer_is(tmp_path: Path) -> None:
+    """2.00001 is within 1.01e-5 of 2, and two of three samples say so: pass@1 = 2/3, and the vote is right.
+
+    The verb says the same of the same files.
+    """
+    question = {"id": "a", "question": "How far?\nThe answer to this question is a numerical value."}
+    said = ["2.00001", "2.00001", "5"]
+    rows = [{**question, "response": rf"So \boxed{{{text}}}.", "sample": k} for k, text in enumerate(said)]
+    step = context(tmp_path, "responses", rows, style="olympicarena", k=[1, 3])
+    jsonl.write(tmp_path / "gold.jsonl", [question | {"answer": "2"}])
+    task = config.FilesTask(name="olympicarena", train_2="-", test=str(tmp_path / "gold.jsonl"))
+    found = evaluate.sampled_accuracy(replace(step, given={"task": task}))
+    assert found["pass_at_k"] == pytest.approx({"1": 2 / 3, "3": 1.0})
+    assert found["maj_at_k"] == {"1": 1.0, "3": 1.0}
+    summary = verbs.grade(tmp_path / "gold.jsonl", tmp_path / "responses.jsonl", task="olympicarena")
+    assert (summary.pass_at, summary.maj_at) == (pytest.approx({1: 2 / 3, 3: 1.0}), {3: 1.0})
+    jsonl.write(tmp_path / "responses.jsonl", rows[:1])
+    assert evaluate.accuracy(replace(step, given={"task": task}))["accuracy"] == 1.0
+
+
 def test_precision_reads_an_answer_as_its_question_asks_whatever_the_prompt_looks_like(tmp_path: Path) -> None:
     """T is True where the question asks for True or False; a prompt may hide the line that says so."""
     question = {"id": "a", "question": "This is a True or False question.\nIs it?"}
