@@ -56,6 +56,21 @@ def test_grade_of_several_samples(tmp_path: Path) -> None:
     assert any("maj@3" in line for line in summary.lines())
 
 
+def test_each_question_weighs_the_same_in_part_right_or_with_more_samples(tmp_path: Path) -> None:
+    """4 of the 10 samples of one question are right: its interval is that of 0.4 in 1, not of 0 in 1.
+
+    Question 1 is right once in 1, question 2 never in 3: a mean of 1/2, not 1/4; the interval is of 1 in 2.
+    """
+    one = written(tmp_path / "r.jsonl", *(said(1, 5 if k < 4 else 6, sample=k) for k in range(10)))
+    summary = verbs.grade(gold_file(tmp_path, 5), one, task="gsm8k")
+    assert (summary.accuracy, summary.correct, summary.n) == (0.4, 4, 10)
+    assert summary.ci95 == pytest.approx((0.03581, 0.92288), abs=1e-5)
+    uneven = written(tmp_path / "r.jsonl", said(1, 5), *(said(2, 7, sample=k) for k in range(3)))
+    summary = verbs.grade(gold_file(tmp_path, 5, 6), uneven, task="gsm8k")
+    assert (summary.accuracy, summary.correct, summary.n, summary.questions) == (0.5, 1, 4, 2)
+    assert summary.ci95 == pytest.approx((0.0945, 0.9055), abs=1e-4)
+
+
 @pytest.mark.parametrize("ids, says", [
     ([1, 2, 3], r"r\.jsonl:3 \[id\]: id '3' is not in .*gold\.jsonl"),
     ([1], r"gold\.jsonl:2 \[id\]: id '2' is not in .*r\.jsonl"),

@@ -40,8 +40,12 @@ def accuracy_by_group(verdicts: Mapping[str, Verdict], groups: Mapping[str, Hash
     return {group: accuracy(members[group]) for group in sorted(members, key=lambda group: (group is None, str(group)))}
 
 
-def wilson(correct: int, n: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a share; (0, 1) for n = 0, where nothing is known. Source: Wilson 1927."""
+def wilson(correct: float, n: int) -> tuple[float, float]:
+    """The 95 % Wilson score interval of a share; (0, 1) for n = 0, where nothing is known. Source: Wilson 1927.
+
+    Each of the `n` may be right in part (a question, by the share of its samples), so `correct` may be a fraction. The
+    interval is then conservative: a share between 0 and 1 with mean p has no more variance than p (1 - p).
+    """
     if not 0 <= correct <= n:
         raise ValueError(f"correct must be between 0 and n, not {correct} of {n}")
     if n == 0:

@@ -6,6 +6,7 @@ import statistics
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -223,9 +224,10 @@ class _Tally:
         least = min(counts)
         ks = sorted({k for k in _SAMPLES if k < least} | {least}) if least > 1 else []
         shares = Counter(zip(counts, self._correct, strict=True))  # the same few numbers, many times
+        solved = sum((Fraction(c * times, of) for (of, c), times in shares.items()), Fraction())
         return GradeSummary(
-            accuracy=correct / n,
-            ci95=accuracy.wilson(round(correct / n * questions), questions),
+            accuracy=float(solved / questions),
+            ci95=accuracy.wilson(float(solved), questions),
             correct=correct,
             n=n,
             no_answer=self._verdicts["no_answer"],

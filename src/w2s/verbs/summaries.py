@@ -17,10 +17,11 @@ from w2s.streams import other_match
 class GradeSummary:
     """Verdicts over `n` responses to `questions` questions.
 
-    `ci95` is a Wilson interval over questions: with several responses a question, which are not independent, the mean
-    share is taken as that of `questions` trials (conservative, ours). `pass_at` and `maj_at` are by k, empty where
-    each question has one response (`maj_at` also with a scoring of lm-eval). `match_differs` counts the responses
-    that are correct by one `match` and not by the other; None with a scoring of lm-eval.
+    `accuracy` is the mean over questions of the share of their responses that is right: each question weighs the same,
+    however many responses it has. `ci95` is its Wilson interval over questions, since responses to one question are
+    not independent (conservative, see `wilson`). `pass_at` and `maj_at` are by k, empty where each question has one
+    response (`maj_at` also with a scoring of lm-eval). `match_differs` counts the responses that are correct by one
+    `match` and not by the other; None with a scoring of lm-eval.
     """
 
     accuracy: float
