@@ -53,7 +53,13 @@ def test_grade_of_several_samples(tmp_path: Path) -> None:
     assert summary.pass_at == pytest.approx({1: 0.5, 3: 1.0})
     assert summary.maj_at == {3: 0.5}
     assert summary.ci95 == pytest.approx((0.0945, 0.9055), abs=1e-4)
-    assert any("maj@3" in line for line in summary.lines())
+    assert summary.pass_at_ci95 == {1: summary.ci95, 3: pytest.approx((2 / (2 + 3.8415), 1), abs=1e-4)}
+    assert summary.maj_at_ci95 == {3: summary.ci95}
+    assert summary.lines()[4:7] == [
+        "pass@1     50.00%  (95% CI 9.45% to 90.55%)",
+        "pass@3     100.00%  (95% CI 34.24% to 100.00%)",
+        "maj@3      50.00%  (95% CI 9.45% to 90.55%)",
+    ]
 
 
 def test_each_question_weighs_the_same_in_part_right_or_with_more_samples(tmp_path: Path) -> None:

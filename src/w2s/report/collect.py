@@ -56,7 +56,7 @@ SELECTIONS = tuple(
 )
 """The filters of both stages, and the control's."""
 
-_SAMPLED = ("pass_at_k", "maj_at_k")
+_SAMPLED = ("pass_at_k", "pass_at_k_ci95", "maj_at_k", "maj_at_k_ci95")
 
 Rows = Mapping[str, Mapping[str, Any]]
 

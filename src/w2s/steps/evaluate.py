@@ -12,7 +12,7 @@ from w2s.config import Match
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
 from w2s.metrics import accuracy as metrics
-from w2s.metrics.accuracy import accuracy_by_group, maj_at_k, pass_at_k
+from w2s.metrics.accuracy import accuracy_by_group, maj_at_k, pass_at_k, wilson
 from w2s.records import Verdict
 from w2s.steps.rows import questions, read_answered, read_responses
 
@@ -57,7 +57,7 @@ def accuracy(context: Context) -> dict[str, Any]:
         "undecided": overall.undecided / overall.n,
         **{
             name: {
-                str(group): {"correct": of.correct, "n": of.n}
+                str(group): {"correct": of.correct, "n": of.n, "ci95": list(of.ci95)}
                 for group, of in accuracy_by_group(verdicts, by).items()
                 if group is not None
             }
@@ -70,6 +70,7 @@ def sampled_accuracy(context: Context) -> dict[str, Any]:
     """pass@k and maj@k over the samples of each test question, averaged over questions.
 
     A sample is right where `accuracy` would call it so; a vote is by key, and right where an answer of that key is.
+    Intervals are over questions, each of which is solved in part (`wilson`).
     """
     params = context.params
     samples = read_answered(context.inputs["responses"], params)
@@ -81,15 +82,16 @@ def sampled_accuracy(context: Context) -> dict[str, Any]:
         keys[sample.id].append(sample.key)
         if verdict == "correct":
             right[sample.id].append(sample.key)
-    scores: dict[str, dict[str, float]] = {"pass_at_k": {}, "maj_at_k": {}}
-    for k in params["k"]:
-        if any(len(found) < k for found in keys.values()):
-            continue
-        passed = [pass_at_k(len(found), len(right[question]), k) for question, found in keys.items()]
-        voted = [maj_at_k(found, set(right[question]), k) for question, found in keys.items()]
-        scores["pass_at_k"][str(k)] = sum(passed) / len(passed)
-        scores["maj_at_k"][str(k)] = sum(voted) / len(voted)
-    return {"model": params["model"], "samples": max(map(len, keys.values())), "n": len(keys), **scores}
+    least, n = min(map(len, keys.values())), len(keys)
+    result: dict[str, Any] = {"model": params["model"], "samples": max(map(len, keys.values())), "n": n}
+    solved: dict[str, dict[int, float]] = {"pass_at_k": {}, "maj_at_k": {}}  # questions, each counted by its score
+    for k in (k for k in params["k"] if k <= least):
+        solved["pass_at_k"][k] = sum(pass_at_k(len(of), len(right[question]), k) for question, of in keys.items())
+        solved["maj_at_k"][k] = sum(maj_at_k(of, set(right[question]), k) for question, of in keys.items())
+    for name, by_k in solved.items():
+        result[name] = {str(k): of / n for k, of in by_k.items()}
+        result[f"{name}_ci95"] = {str(k): list(wilson(of, n)) for k, of in by_k.items()}
+    return result
 
 
 def precision(context: Context) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -225,6 +224,8 @@ class _Tally:
         ks = sorted({k for k in _SAMPLES if k < least} | {least}) if least > 1 else []
         shares = Counter(zip(counts, self._correct, strict=True))  # the same few numbers, many times
         solved = sum((Fraction(c * times, of) for (of, c), times in shares.items()), Fraction())
+        passed = {k: sum(accuracy.pass_at_k(of, c, k) * times for (of, c), times in shares.items()) for k in ks}
+        voted = self._majorities([k for k in ks if k > 1]) if scoring == "w2s" else {}
         return GradeSummary(
             accuracy=float(solved / questions),
             ci95=accuracy.wilson(float(solved), questions),
@@ -233,11 +234,10 @@ class _Tally:
             no_answer=self._verdicts["no_answer"],
             undecided=self._verdicts["undecided"],
             questions=questions,
-            pass_at={
-                k: sum(accuracy.pass_at_k(of, c, k) * times for (of, c), times in shares.items()) / questions
-                for k in ks
-            },
-            maj_at=self._majorities([k for k in ks if k > 1]) if scoring == "w2s" else {},
+            pass_at={k: of / questions for k, of in passed.items()},
+            pass_at_ci95={k: accuracy.wilson(of, questions) for k, of in passed.items()},
+            maj_at={k: of / questions for k, of in voted.items()},
+            maj_at_ci95={k: accuracy.wilson(of, questions) for k, of in voted.items()},
             match=match,
             match_differs=self._differ,
             scoring=scoring,
@@ -245,21 +245,20 @@ class _Tally:
         )
 
     def _majorities(self, ks: Sequence[int]) -> dict[int, float]:
-        """maj@k by k: keys are compared by their hashes, of 64 bits."""
+        """The questions that a vote of k samples solves, by k: keys are compared by their hashes, of 64 bits."""
         if not ks:
             return {}
         of, samples = np.asarray(self._questions), np.asarray(self._samples)
         order = np.lexsort((samples, of))
         keys, right = np.asarray(self._keys)[order], np.asarray(self._right, bool)[order]
-        found: dict[int, list[float]] = {k: [] for k in ks}
-        end = 0
+        solved, end = dict.fromkeys(ks, 0.0), 0
         for count in self._ledger.counts:
             begin, end = end, end + count
             given = [_name(key) for key in keys[begin:end].tolist()]
             correct = {_name(key) for key in keys[begin:end][right[begin:end]].tolist()}
             for k in ks:
-                found[k].append(accuracy.maj_at_k(given, correct, k))
-        return {k: statistics.fmean(values) for k, values in found.items()}
+                solved[k] += accuracy.maj_at_k(given, correct, k)
+        return solved
 
 
 def _name(key: int) -> str | None:

@@ -18,10 +18,10 @@ class GradeSummary:
     """Verdicts over `n` responses to `questions` questions.
 
     `accuracy` is the mean over questions of the share of their responses that is right: each question weighs the same,
-    however many responses it has. `ci95` is its Wilson interval over questions, since responses to one question are
-    not independent (conservative, see `wilson`). `pass_at` and `maj_at` are by k, empty where each question has one
-    response (`maj_at` also with a scoring of lm-eval). `match_differs` counts the responses that are correct by one
-    `match` and not by the other; None with a scoring of lm-eval.
+    however many responses it has. `pass_at` and `maj_at` are by k, empty where each question has one response (`maj_at`
+    also with a scoring of lm-eval). Every interval is Wilson's over questions, since responses to one question are not
+    independent (conservative, see `wilson`). `match_differs` counts the responses that are correct by one `match` and
+    not by the other; None with a scoring of lm-eval.
     """
 
     accuracy: float
@@ -32,7 +32,9 @@ class GradeSummary:
     undecided: int
     questions: int
     pass_at: Mapping[int, float]
+    pass_at_ci95: Mapping[int, tuple[float, float]]
     maj_at: Mapping[int, float]
+    maj_at_ci95: Mapping[int, tuple[float, float]]
     match: Match
     match_differs: int | None
     scoring: str
@@ -51,8 +53,8 @@ class GradeSummary:
         ]
         if self.n > self.questions:
             lines.append(f"questions  {self.questions:,}  (the interval counts these, not responses)")
-        lines += [f"pass@{k:<5} {value:.2%}" for k, value in self.pass_at.items()]
-        lines += [f"maj@{k:<6} {value:.2%}" for k, value in self.maj_at.items()]
+        lines += [f"pass@{k:<5} {value:.2%}  ({_interval(self.pass_at_ci95[k])})" for k, value in self.pass_at.items()]
+        lines += [f"maj@{k:<6} {value:.2%}  ({_interval(self.maj_at_ci95[k])})" for k, value in self.maj_at.items()]
         if self.match_differs is None:
             lines.append(f"scoring={self.scoring}")
         else:

@@ -11,6 +11,7 @@ import pytest
 from w2s import config, jsonl, verbs
 from w2s.config import Runtime
 from w2s.flow.step import Context
+from w2s.metrics.accuracy import wilson
 from w2s.prompting import PLAIN, Plain
 from w2s.steps import evaluate
 
@@ -39,13 +40,19 @@ def context(folder: Path, role: str, rows: list[dict[str, Any]], **params: Any) 
 
 
 def test_accuracy_is_told_by_level_and_by_subject(tmp_path: Path) -> None:
-    """a and c are right; b, of level 5 and Algebra, is not; d, right, has neither level nor subject."""
+    """a and c are right; b, of level 5 and Algebra, is not; d, right, has neither level nor subject.
+
+    Wilson, z^2 = 3.8415. 1 of 1: from 1 / (1 + z^2) = 0.2065 to 1.
+    1 of 2: 1/2 -+ z / (2 sqrt(2 + z^2)) = 1/2 -+ 0.4055.
+    """
     said = {"a": 1, "b": 9, "c": 3, "d": 4}
     rows = [{"id": i, "question": f"Q{i}", "response": f"The answer is: {n}"} for i, n in said.items()]
     found = evaluate.accuracy(context(tmp_path, "responses", rows))
     assert (found["correct"], found["n"]) == (3, 4)
-    assert found["per_level"] == {"1": {"correct": 1, "n": 1}, "5": {"correct": 1, "n": 2}}
-    assert found["per_subject"] == {"Algebra": {"correct": 1, "n": 2}, "Geometry": {"correct": 1, "n": 1}}
+    one_of_one = {"correct": 1, "n": 1, "ci95": pytest.approx([0.2065, 1], abs=1e-4)}
+    one_of_two = {"correct": 1, "n": 2, "ci95": pytest.approx([0.0945, 0.9055], abs=1e-4)}
+    assert found["per_level"] == {"1": one_of_one, "5": one_of_two}
+    assert found["per_subject"] == {"Algebra": one_of_two, "Geometry": one_of_one}
     written = [row for _, row in jsonl.read(tmp_path / "out.jsonl")]
     assert [(row["level"], row["subject"]) for row in written] == [
         (1, "Algebra"), (5, "Algebra"), (5, "Geometry"), (None, None),
@@ -133,6 +140,9 @@ def test_a_sample_is_right_where_the_same_greedy_answer_is(tmp_path: Path) -> No
     found = evaluate.sampled_accuracy(replace(step, given={"task": task}))
     assert found["pass_at_k"] == pytest.approx({"1": 2 / 3, "3": 1.0})
     assert found["maj_at_k"] == {"1": 1.0, "3": 1.0}
+    whole = pytest.approx([1 / (1 + 3.8415), 1], abs=1e-4)
+    assert found["pass_at_k_ci95"] == {"1": pytest.approx(wilson(2 / 3, 1)), "3": whole}
+    assert found["maj_at_k_ci95"] == {"1": whole, "3": whole}
     summary = verbs.grade(tmp_path / "gold.jsonl", tmp_path / "responses.jsonl", task="olympicarena")
     assert (summary.pass_at, summary.maj_at) == (pytest.approx({1: 2 / 3, 3: 1.0}), {3: 1.0})
     jsonl.write(tmp_path / "responses.jsonl", rows[:1])
