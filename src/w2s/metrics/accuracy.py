@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from w2s.records import Verdict
 
-_Z95 = 1.959963984540054  # two-sided 95 % quantile of the standard normal
+Z95 = 1.959963984540054
+"""The two-sided 95 % quantile of the standard normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,9 @@ def wilson(correct: float, n: int) -> tuple[float, float]:
         raise ValueError(f"correct must be between 0 and n, not {correct} of {n}")
     if n == 0:
         return 0.0, 1.0
-    share, square = correct / n, _Z95**2
+    share, square = correct / n, Z95**2
     centre = (share + square / (2 * n)) / (1 + square / n)
-    margin = _Z95 / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
+    margin = Z95 / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
     # At the ends the exact bound is the end itself; rounding would leave 1e-17.
     return (0.0 if correct == 0 else centre - margin), (1.0 if correct == n else centre + margin)
 
