@@ -112,7 +112,11 @@ def test_agree_writes_two_rows_a_kept_question(tmp_path: Path) -> None:
          "completion": " So it is 0.50.\n#### 0.50", "prediction": "0.50"},
     ]  # fmt: skip
     assert [(row["id"], row["source"]) for row in lines(out)[2:]] == [(3, "weak"), (3, "icl")]
-    assert summary.lines()[0] == "kept 2 of 5 questions (40.00%; 95% CI 11.76% to 76.93%), 4 rows"
+    assert summary.lines()[:2] == [
+        "kept 2 of 5 questions (40.00%; 95% CI 11.76% to 76.93%), 4 rows",
+        "of these 1 have one and the same text",  # question 3
+    ]
+    assert summary.as_dict()["same_text"] == 1
     assert (summary.quality, summary.rejected) == (None, None)
 
 

@@ -260,9 +260,7 @@ class Graph:
     def precision(self, selection: Step) -> Step:
         """How many of a selection's pseudo-labels are right; for the report only."""
         name, questions = f"precision_{selection.name}", self.questions["train_2"]
-        return self._grade(
-            name, evaluate.precision, {}, "train_2", "", version=2, selection=selection, questions=questions
-        )
+        return self._grade(name, evaluate.precision, {}, "train_2", "", selection=selection, questions=questions)
 
     def evaluate(self, name: str, model: Model, demonstrations: Step | None = None) -> None:
         """Accuracy of `model` on test, and pass@k and maj@k if the recipe asks for them."""
@@ -278,9 +276,7 @@ class Graph:
                 samples=evaluation.samples, output=f"data/responses/{name}_samples.jsonl",
             )  # fmt: skip
             params = {"model": name, "k": list(evaluation.k)}
-            self._grade(
-                f"evaluate_samples_{name}", evaluate.sampled_accuracy, params, "test", "", version=2, responses=drawn
-            )
+            self._grade(f"evaluate_samples_{name}", evaluate.sampled_accuracy, params, "test", "", responses=drawn)
 
     def _grade(
         self,
@@ -290,7 +286,7 @@ class Graph:
         split: str,
         output: str,
         *,
-        version: int = 1,
+        version: int = 2,
         **inputs: Step,
     ) -> Step:
         reading = self._reading() | {"gold": self.sources.gold_hash[split]}

@@ -66,11 +66,12 @@ class GradeSummary:
 class SelectionSummary:
     """What a selection kept and dropped: `kept` + all of `dropped` = `of` questions; `rows` were written.
 
-    `coverage` is kept / of and `coverage_ci95` its Wilson interval. `match_differs` counts the questions with another
-    outcome under the other `match` (`match_differs_ids`: the first 100), and `undecided` those with an answer that was
-    not read in time, which agrees with nothing and has no vote. Only where gold was given: `quality` counts the kept
-    answers that are right (one a question: the answer agreed on, or the chosen one), and `rejected` the rejected texts
-    that are (one a pair).
+    Of those that `agree` kept, `same_text` have one text from both models, whose agreement tells nothing. `coverage` is
+    kept / of and `coverage_ci95` its Wilson interval. `match_differs` counts the questions with another outcome under
+    the other `match` (`match_differs_ids`: the first 100), and `undecided` those with an answer that was not read in
+    time, which agrees with nothing and has no vote. Only where gold was given: `quality` counts the kept answers that
+    are right (one a question: the answer agreed on, or the chosen one), and `rejected` the rejected texts that are (one
+    a pair).
     Only where the set was augmented: `added` questions beside those kept, and `short` that are missing to the target;
     `added_right` counts the weak answers of these that are right.
     """
@@ -83,6 +84,7 @@ class SelectionSummary:
     match_differs: int
     match_differs_ids: Sequence[str | int] = ()
     undecided: int = 0
+    same_text: int | None = None
     quality: Selection | None = None
     rejected: Accuracy | None = None
     added: int | None = None
@@ -106,6 +108,8 @@ class SelectionSummary:
         """For people."""
         share = f"{self.coverage:.2%}; {_interval(self.coverage_ci95)}"
         lines = [f"kept {self.kept:,} of {self.of:,} questions ({share}), {self.rows:,} rows"]
+        if self.same_text is not None:
+            lines.append(f"of these {self.same_text:,} have one and the same text")
         if self.undecided:
             lines.append(f"undecided {self.undecided:,}: an answer of theirs was not read in time")
         lines += [f"dropped {count:,}: {reason.replace('_', ' ')}" for reason, count in self.dropped.items()]
