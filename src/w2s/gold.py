@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import cast, get_args
 
@@ -116,11 +116,22 @@ def parse(row: Row, style: Style, identity: str) -> Gold:
     return Gold(identity, written, solution, _level(row), _subject(row), _tolerance(row, asked.kind))
 
 
-def grade(right: Gold, prediction: str | None, match: Match = "equivalent") -> Verdict:
-    """The verdict on a final answer, as `answers.grade`; with a tolerance, a number that is near enough is right."""
-    verdict = answers.grade(prediction, right.answer, match)
-    near = right.tolerance is not None and prediction is not None and verdict != "correct"
-    return "correct" if near and within(str(prediction), right.answer, right.tolerance or 0.0) else verdict
+def grades(asked: Sequence[tuple[str | None, str, float | None]], match: Match) -> list[Verdict]:
+    """The verdict on each (final answer, right answer, tolerance), as `answers.grades`; equal ones are graded once.
+
+    With a tolerance, a number that is near enough is right.
+    """
+    different = list(dict.fromkeys(asked))
+    found = answers.grades([(prediction, right) for prediction, right, _ in different], match)
+    table: dict[tuple[str | None, str, float | None], Verdict] = {
+        each: "correct" if near(*each) else verdict for each, verdict in zip(different, found, strict=True)
+    }
+    return [table[each] for each in asked]
+
+
+def near(prediction: str | None, right: str, tolerance: float | None) -> bool:
+    """Whether there is a tolerance, and `prediction` is a number that differs from the right one by no more."""
+    return tolerance is not None and prediction is not None and within(prediction, right, tolerance)
 
 
 def worked(gold: Gold, style: Style) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Verdict = Literal["correct", "wrong", "no_answer", "undecided"]
+"""What grading says about an answer; `undecided`: it, or gold, was not read in time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,8 @@ class Counts:
     """What a selection has done so far, in questions.
 
     `differ`: another outcome under the other match; `differ_ids` are the first `IDS` of these. `undecided`: an answer
-    was not read in time, and so has no key.
+    was not read in time, and so has no key. Of `agree`: `same_text`, kept, and both sides have one text. Of
+    `pairs`: the `samples` of all questions, and the `distinct_texts` among those of each.
     """
 
     kept: int = 0
@@ -72,6 +73,9 @@ class Counts:
     differ_ids: list[str | int] = field(default_factory=list)
     undecided: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    same_text: int = 0
+    samples: int = 0
+    distinct_texts: int = 0
 
     def add(
         self, id: str | int, dropped: Mapping[str, tuple[str, ...]], *, kept: bool, differs: bool, undecided: bool
@@ -168,6 +172,7 @@ def agree(
         undecided = bool(_undecided(question, match))
         counts.add(question.id, decided.dropped, kept=kept, differs=differs, undecided=undecided)
         for pair in decided.kept:
+            counts.same_text += pair.weak.response == pair.icl.response
             yield question, pair
 
 
@@ -229,6 +234,8 @@ def pairs(
     matches: list[Match] = [match, other_match(match)] if compare else [match]
     for question in questions(files, style, matches, on_progress):
         weak, samples = question.sides
+        counts.samples += len(samples.answered[match])
+        counts.distinct_texts += len({sample.response for sample in samples.answered[match]})
         found = [decide(weak.answered[each], samples.answered[each]) for each in matches]
         roles = [{pair.weak_role for pair in made.pairs} for made in found]
         unread = _undecided(question, match)
@@ -306,10 +313,7 @@ def _side(side: Sequence[tuple[Given, int]], answered: Mapping[Match, Iterator[A
 
 def _answered(given: Sequence[tuple[Given, int]], style: Style, match: Match) -> list[Answered]:
     texts = [each.response.strip() for each, _ in given]
-    predictions = [
-        stated.read(text, each.question, style, flexible=match != "string")
-        for (each, _), text in zip(given, texts, strict=True)
-    ]
+    predictions = [stated.read(text, each.question, style, match) for (each, _), text in zip(given, texts, strict=True)]
     return [
         Answered(str(each.id), each.question, text, prediction, key, sample, each.rest)
         for (each, sample), text, prediction, key in zip(

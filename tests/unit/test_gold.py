@@ -125,7 +125,7 @@ def test_olympicarena_gold_that_cannot_be_used_is_named(fields: dict[str, Any], 
 ])  # fmt: skip
 def test_a_tolerance_makes_near_numbers_right(prediction: str | None, tolerance: float | None, verdict: str) -> None:
     """|0.333333 - 1/3| is 3.3e-7 and |0.33333 - 1/3| is 3.3e-6."""
-    assert gold.grade(Gold("q", "1/3", tolerance=tolerance), prediction) == verdict
+    assert gold.grades([(prediction, "1/3", tolerance)], "equivalent") == [verdict]
 
 
 def test_a_solution_that_contradicts_the_answer_is_refused() -> None:

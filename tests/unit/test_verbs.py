@@ -53,7 +53,28 @@ def test_grade_of_several_samples(tmp_path: Path) -> None:
     assert summary.pass_at == pytest.approx({1: 0.5, 3: 1.0})
     assert summary.maj_at == {3: 0.5}
     assert summary.ci95 == pytest.approx((0.0945, 0.9055), abs=1e-4)
-    assert any("maj@3" in line for line in summary.lines())
+    assert summary.pass_at_ci95 == {1: summary.ci95, 3: pytest.approx((2 / (2 + 3.8415), 1), abs=1e-4)}
+    assert summary.maj_at_ci95 == {3: summary.ci95}
+    assert summary.lines()[4:7] == [
+        "pass@1     50.00%  (95% CI 9.45% to 90.55%)",
+        "pass@3     100.00%  (95% CI 34.24% to 100.00%)",
+        "maj@3      50.00%  (95% CI 9.45% to 90.55%)",
+    ]
+
+
+def test_each_question_weighs_the_same_in_part_right_or_with_more_samples(tmp_path: Path) -> None:
+    """4 of the 10 samples of one question are right: its interval is that of 0.4 in 1, not of 0 in 1.
+
+    Question 1 is right once in 1, question 2 never in 3: a mean of 1/2, not 1/4; the interval is of 1 in 2.
+    """
+    one = written(tmp_path / "r.jsonl", *(said(1, 5 if k < 4 else 6, sample=k) for k in range(10)))
+    summary = verbs.grade(gold_file(tmp_path, 5), one, task="gsm8k")
+    assert (summary.accuracy, summary.correct, summary.n) == (0.4, 4, 10)
+    assert summary.ci95 == pytest.approx((0.03581, 0.92288), abs=1e-5)
+    uneven = written(tmp_path / "r.jsonl", said(1, 5), *(said(2, 7, sample=k) for k in range(3)))
+    summary = verbs.grade(gold_file(tmp_path, 5, 6), uneven, task="gsm8k")
+    assert (summary.accuracy, summary.correct, summary.n, summary.questions) == (0.5, 1, 4, 2)
+    assert summary.ci95 == pytest.approx((0.0945, 0.9055), abs=1e-4)
 
 
 @pytest.mark.parametrize("ids, says", [
@@ -91,7 +112,11 @@ def test_agree_writes_two_rows_a_kept_question(tmp_path: Path) -> None:
          "completion": " So it is 0.50.\n#### 0.50", "prediction": "0.50"},
     ]  # fmt: skip
     assert [(row["id"], row["source"]) for row in lines(out)[2:]] == [(3, "weak"), (3, "icl")]
-    assert summary.lines()[0] == "kept 2 of 5 questions (40.00%; 95% CI 11.76% to 76.93%), 4 rows"
+    assert summary.lines()[:2] == [
+        "kept 2 of 5 questions (40.00%; 95% CI 11.76% to 76.93%), 4 rows",
+        "of these 1 have one and the same text",  # question 3
+    ]
+    assert summary.as_dict()["same_text"] == 1
     assert (summary.quality, summary.rejected) == (None, None)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from w2s.answers.equivalence import Verdict, answered, grade, grades, key, keys, undecided
+from w2s.answers.equivalence import answered, grade, grades, key, keys, undecided
 from w2s.answers.extract import Style, boxed, extract
+from w2s.records import Verdict
 
 __all__ = ["Style", "Verdict", "answered", "boxed", "extract", "grade", "grades", "key", "keys", "undecided"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from w2s.answers.canonical import Form, canonical
 from w2s.answers.extract import MAX_ANSWER, Style
@@ -16,12 +16,10 @@ from w2s.answers.released import normalise
 from w2s.answers.stated import read
 from w2s.config import Match
 from w2s.errors import UserError
-from w2s.records import Answered, Response
+from w2s.records import Answered, Response, Verdict
 
 if TYPE_CHECKING:
     from w2s.answers.pool import Reading
-
-Verdict = Literal["correct", "wrong", "no_answer", "undecided"]
 
 _SECONDS = 0.95  # for all that worker processes have to read for one verdict
 _PROSE = re.compile(r"(?!inf\b|emptyset\b)[a-z]{2}[a-z0-9 ]*")  # a text that no reading is spelled like
@@ -181,11 +179,8 @@ def _gold_form(gold: str, match: Match) -> Form:
 
 
 def answered(response: Response, style: Style, match: Match) -> Answered:
-    """`response` with its final answer read out and keyed.
-
-    With `match="string"` the answer is also read as strictly as the released code reads it (no flexible extraction).
-    """
-    prediction = read(response.response, response.question, style, flexible=match != "string")
+    """`response` with its final answer read out (`stated.read`) and keyed."""
+    prediction = read(response.response, response.question, style, match)
     return Answered(
         id=response.id,
         question=response.question,

@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 
 from w2s.answers.extract import Style, extract
 from w2s.answers.typed import AnswerType, typed
+from w2s.config import Match
 
 TOLERANCE = 1.01e-5
 """The largest difference at which OlympicArena's judge takes two numbers as equal (code/judge.py)."""
@@ -63,16 +64,17 @@ def spelled(answer: str | None, wanted: Asked) -> str | None:
     return found
 
 
-def read(text: str, question: str, style: Style, flexible: bool = True) -> str | None:
+def read(text: str, question: str, style: Style, match: Match) -> str | None:
     """The final answer of a response, as `extract` finds it and, in style "olympicarena", as its question asks for it.
 
     Args:
         text: a response.
         question: its question, which says the type of answer; another style does not look at it.
         style: as `extract`.
-        flexible: as `extract`.
+        match: how the answer will be compared. One that is compared as a string is also read as strictly as the
+            released code reads it (no flexible extraction): whoever selects, votes or grades reads by this one rule.
     """
-    answer = extract(text, style, flexible)
+    answer = extract(text, style, flexible=match != "string")
     return spelled(answer, asked(question)) if style == "olympicarena" else answer
 
 

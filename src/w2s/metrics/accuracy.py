@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Literal
 
-Verdict = Literal["correct", "wrong", "no_answer", "undecided"]
+from w2s.records import Verdict
 
-_Z95 = 1.959963984540054  # two-sided 95 % quantile of the standard normal
+Z95 = 1.959963984540054
+"""The two-sided 95 % quantile of the standard normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,19 @@ def accuracy_by_group(verdicts: Mapping[str, Verdict], groups: Mapping[str, Hash
     return {group: accuracy(members[group]) for group in sorted(members, key=lambda group: (group is None, str(group)))}
 
 
-def wilson(correct: int, n: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a share; (0, 1) for n = 0, where nothing is known. Source: Wilson 1927."""
+def wilson(correct: float, n: int) -> tuple[float, float]:
+    """The 95 % Wilson score interval of a share; (0, 1) for n = 0, where nothing is known. Source: Wilson 1927.
+
+    Each of the `n` may be right in part (a question, by the share of its samples), so `correct` may be a fraction. The
+    interval is then conservative: a share between 0 and 1 with mean p has no more variance than p (1 - p).
+    """
     if not 0 <= correct <= n:
         raise ValueError(f"correct must be between 0 and n, not {correct} of {n}")
     if n == 0:
         return 0.0, 1.0
-    share, square = correct / n, _Z95**2
+    share, square = correct / n, Z95**2
     centre = (share + square / (2 * n)) / (1 + square / n)
-    margin = _Z95 / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
+    margin = Z95 / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
     # At the ends the exact bound is the end itself; rounding would leave 1e-17.
     return (0.0 if correct == 0 else centre - margin), (1.0 if correct == n else centre + margin)
 
@@ -64,11 +68,11 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     return math.nan if n < k else 1 - math.comb(n - c, k) / math.comb(n, k)
 
 
-def maj_at_k(keys: Sequence[str | None], correct: str, k: int) -> float:
-    """Whether the majority of the first k samples is the `correct` key: 1 or 0, or a share where answers tie.
+def maj_at_k(keys: Sequence[str | None], right: Set[str | None], k: int) -> float:
+    """Whether the most common key of the first k samples is one of the `right` ones: 1 or 0, or a share of tied keys.
 
     Ties are split evenly (ours), so the order of the k samples does not matter. None never wins. NaN for fewer than
-    k samples.
+    k samples. With a tolerance several keys may be right; they do not vote together, as a vote knows no gold.
     """
     if k < 1:
         raise ValueError(f"needs k >= 1, not {k}")
@@ -76,4 +80,4 @@ def maj_at_k(keys: Sequence[str | None], correct: str, k: int) -> float:
         return math.nan
     counts = Counter(key for key in keys[:k] if key is not None)
     winners = [key for key, count in counts.items() if count == max(counts.values())]
-    return 1 / len(winners) if correct in winners else 0.0
+    return sum(key in right for key in winners) / len(winners) if winners else 0.0

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from w2s.metrics.accuracy import Verdict, accuracy
+from w2s.metrics.accuracy import accuracy
+from w2s.records import Verdict
 
 
 @dataclass(frozen=True, slots=True)

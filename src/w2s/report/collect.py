@@ -17,7 +17,7 @@ from w2s import __version__, config, jsonl
 from w2s.errors import UserError
 from w2s.flow.store import Store
 from w2s.metrics.pgr import pgr, pgr_interval
-from w2s.metrics.significance import bootstrap_difference, mcnemar
+from w2s.metrics.significance import difference_interval, mcnemar
 from w2s.seeds import derive
 
 MODELS = {
@@ -56,7 +56,7 @@ SELECTIONS = tuple(
 )
 """The filters of both stages, and the control's."""
 
-_SAMPLED = ("pass_at_k", "maj_at_k")
+_SAMPLED = ("pass_at_k", "pass_at_k_ci95", "maj_at_k", "maj_at_k_ci95")
 
 Rows = Mapping[str, Mapping[str, Any]]
 
@@ -96,8 +96,9 @@ def read_answers(folder: Path, names: Sequence[str]) -> dict[str, Rows]:
 def collect(folder: Path, run: config.Run) -> dict[str, Any]:
     """The results of a run, with the fields of `results.json`.
 
-    Accuracies, shares and PGR are fractions of one; intervals are 95 %: Wilson for an accuracy, bootstrap over
-    questions for PGR and for differences. `pgr` is None where the ceiling is not above the floor, or one is missing.
+    Accuracies, shares and PGR are fractions of one; intervals are 95 %: Wilson for an accuracy, pass@k and maj@k,
+    Bonett and Price's for the difference of two models, bootstrap over questions for PGR. `pgr` is None where the
+    ceiling is not above the floor, or one is missing.
 
     Raises:
         UserError: the folder holds no run.
@@ -118,7 +119,7 @@ def collect(folder: Path, run: config.Run) -> dict[str, Any]:
         "seed": recipe.seed,
         "n_test": max((result["n"] for result in measured.values()), default=0),
         "models": {name: _model(name, result, answers, recipe.seed) for name, result in measured.items()},
-        "paired": _paired(answers, recipe.seed),
+        "paired": _paired(answers),
         "selection": _selection(records),
         "ended": {name: record["message"] for name, record in records.items() if _ended(record)},
         "wall_seconds": round(sum(float(record["seconds"]) for record in records.values()), 2),
@@ -151,7 +152,7 @@ def _joined(answers: Mapping[str, Rows], names: Sequence[str]) -> list[list[bool
     return [[answers[name][question_id]["verdict"] == "correct" for question_id in ids] for name in names]
 
 
-def _paired(answers: Mapping[str, Rows], seed: int) -> dict[str, dict[str, Any]]:
+def _paired(answers: Mapping[str, Rows]) -> dict[str, dict[str, Any]]:
     paired: dict[str, dict[str, Any]] = {}
     for a, b in COMPARISONS:
         joined = _joined(answers, (a, b))
@@ -159,7 +160,7 @@ def _paired(answers: Mapping[str, Rows], seed: int) -> dict[str, dict[str, Any]]
             first, second = joined
             paired[f"{a} vs {b}"] = {
                 "difference": (sum(first) - sum(second)) / len(first),
-                "ci95": list(bootstrap_difference(first, second, seed=derive(seed, "report", a, b))),
+                "ci95": list(difference_interval(first, second)),
                 "mcnemar_p": mcnemar(first, second),
                 "n": len(first),
             }

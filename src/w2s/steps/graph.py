@@ -267,7 +267,7 @@ class Graph:
         evaluation = self.recipe.evaluation
         greedy = self.answer(f"test_{name}", model, "test", demonstrations, output=f"data/responses/{name}.jsonl")
         self._grade(
-            f"evaluate_{name}", evaluate.accuracy, {"model": name}, "test", f"data/test_{name}.jsonl", version=2,
+            f"evaluate_{name}", evaluate.accuracy, {"model": name}, "test", f"data/test_{name}.jsonl", version=3,
             responses=greedy,
         )  # fmt: skip
         if evaluation.samples and name in evaluation.models:
@@ -286,11 +286,11 @@ class Graph:
         split: str,
         output: str,
         *,
-        version: int = 1,
+        version: int = 2,
         **inputs: Step,
     ) -> Step:
         reading = self._reading() | {"gold": self.sources.gold_hash[split]}
-        given = {"task": self.recipe.task}
+        given = {"task": self.recipe.task, **self.sources.prompt(self.recipe.strong)[1]}
         return self._add(Step(name, run, {**reading, **params}, inputs, output, version, given=given, kind="evaluate"))
 
     def _reading(self) -> dict[str, str]:

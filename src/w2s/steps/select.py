@@ -58,7 +58,8 @@ def agree(context: Context) -> dict[str, Any]:
     """Write the questions on which two models' final answers agree, with both texts (paper, Stage I).
 
     Two texts without an answer agree where answers are compared as strings, as in the paper's released sets. An empty
-    set ends the branch, unless it is to be augmented.
+    set ends the branch, unless it is to be augmented. Where both models wrote one text (`same_text`), agreement tells
+    nothing: there are no two views.
     """
     inputs, style, match = context.inputs, context.params["style"], context.params["match"]
     builder, counts = context.given["builder"], streams.Counts()
@@ -74,6 +75,7 @@ def agree(context: Context) -> dict[str, Any]:
     return {
         "kept": counts.kept,
         "of": of,
+        "same_text": counts.same_text,
         "dropped": dict(counts.dropped),
         "undecided": counts.undecided,
         **_differences(counts, match),
@@ -153,7 +155,8 @@ def build_pairs(context: Context) -> dict[str, Any]:
     """Write the preference pairs of Stage II (paper, Stage II; thresholds of the released code).
 
     What the other match would decide is told only where all samples were drawn: those that adaptive sampling spares are
-    spared under one match.
+    spared under one match. `distinct_texts` is the mean number of different texts among a question's samples, and
+    `duplicate_texts` the share of all samples that repeat an earlier one of their question.
     """
     params, inputs, match = context.params, context.inputs, context.params["match"]
     compare = "n" not in params
@@ -186,6 +189,8 @@ def build_pairs(context: Context) -> dict[str, Any]:
         "pairs": written,
         "weak_chosen": roles["chosen"],
         "weak_rejected": roles["rejected"],
+        "distinct_texts": counts.distinct_texts / of,
+        "duplicate_texts": 1 - counts.distinct_texts / counts.samples,
         "dropped": dict(counts.dropped),
         "undecided": counts.undecided,
         **(_differences(counts, match) if compare else {}),

@@ -10,7 +10,6 @@ from typing import Literal
 
 from w2s import answers, files, gold, jsonl, layouts
 from w2s.answers import Style, Verdict
-from w2s.answers.typed import within
 from w2s.config import Match
 from w2s.errors import UserError
 from w2s.layouts import Given
@@ -77,21 +76,12 @@ class Golds:
 
     def grade(self, numbers: Sequence[int], predictions: Sequence[str | None], match: Match) -> list[Verdict]:
         """The verdict on each prediction against the gold of its number; equal pairs are graded once."""
-        pairs = [(found, self._answers[number]) for found, number in zip(predictions, numbers, strict=True)]
-        different = list(dict.fromkeys(pairs))
-        table = dict(zip(different, answers.grades(different, match), strict=True))
-        verdicts = [table[pair] for pair in pairs]
-        self.tolerate(numbers, predictions, verdicts)
-        return verdicts
+        asked = zip(predictions, numbers, strict=True)
+        return gold.grades([(said, self._answers[of], self._tolerances.get(of)) for said, of in asked], match)
 
-    def tolerate(self, numbers: Sequence[int], predictions: Sequence[str | None], verdicts: list[Verdict]) -> None:
-        """Make a verdict "correct" where the prediction is a number near enough to gold that has a tolerance."""
-        if not self._tolerances:
-            return
-        for place, (found, number) in enumerate(zip(predictions, numbers, strict=True)):
-            tolerance = self._tolerances.get(number)
-            if found is not None and tolerance is not None and within(found, self._answers[number], tolerance):
-                verdicts[place] = "correct"
+    def near(self, number: int, prediction: str | None) -> bool:
+        """Whether question `number` has a tolerance, and the prediction is a number near enough to its gold."""
+        return gold.near(prediction, self._answers[number], self._tolerances.get(number))
 
     def find(self, given: Given, row: Row) -> int:
         """The number of the gold for a response, which stands in `row`. Raises UserError where there is none."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -138,15 +138,16 @@ def _graded(
         read = [lm_eval.extract(each.response, _FILTERS[scoring]) for each in given]
         verdicts = [_lm_eval_verdict(found, golds.answer(gold)) for found, gold in zip(read, right, strict=True)]
         return _Graded(read, read, verdicts, None)
-    predictions, strict = (
-        [stated.read(each.response, each.question, style, flexible) for each in given] for flexible in (True, False)
-    )
+    matches: tuple[Match, Match] = ("equivalent", "string")
+    predictions, strict = ([stated.read(each.response, each.question, style, by) for each in given] for by in matches)
     if match == "string":
         others = golds.grade(right, predictions, "equivalent")
         predictions = strict
     else:
-        others = [_by_string(found, golds.answer(gold)) for found, gold in zip(strict, right, strict=True)]
-        golds.tolerate(right, strict, others)
+        others = [
+            "correct" if golds.near(gold, found) else _by_string(found, golds.answer(gold))
+            for found, gold in zip(strict, right, strict=True)
+        ]
     return _Graded(predictions, keys(predictions, match), golds.grade(right, predictions, match), others)
 
 
@@ -178,12 +179,11 @@ class _Tally:
         self._ledger = files.Ledger(reader)
         self._ledger.reserve(len(golds) if join == "id" else 0)
         self._ids: dict[str, int] = {}  # where gold is joined by question: several ids may share one
-        self._gold_of = array("I")
         self._used = bytearray(len(golds) if join == "question" else 0)
         self._verdicts: Counter[str] = Counter()
         self._correct = array("I")
         self._differ: int | None = 0
-        self._questions, self._samples, self._keys = array("I"), array("Q"), array("q")
+        self._questions, self._samples, self._keys, self._right = array("I"), array("Q"), array("q"), array("b")
 
     @property
     def used(self) -> Sequence[int]:
@@ -195,8 +195,6 @@ class _Tally:
         gold = question = self._golds.find(given, row)
         if self._join == "question":
             question = self._ids.setdefault(str(given.id), len(self._ids))
-            if question == len(self._gold_of):
-                self._gold_of.append(gold)
             self._used[gold] = 1
         return gold, question, self._ledger.enter(question, row, given, several=True)
 
@@ -216,6 +214,7 @@ class _Tally:
             self._questions.append(question)
             self._samples.append(sample)
             self._keys.append(0 if key is None else hash(key) or 1)
+            self._right.append(verdict == "correct")
 
     def summary(self, match: Match, scoring: Scoring) -> GradeSummary:
         """The figures over all that has been counted."""
@@ -224,42 +223,42 @@ class _Tally:
         least = min(counts)
         ks = sorted({k for k in _SAMPLES if k < least} | {least}) if least > 1 else []
         shares = Counter(zip(counts, self._correct, strict=True))  # the same few numbers, many times
+        solved = sum((Fraction(c * times, of) for (of, c), times in shares.items()), Fraction())
+        passed = {k: sum(accuracy.pass_at_k(of, c, k) * times for (of, c), times in shares.items()) for k in ks}
+        voted = self._majorities([k for k in ks if k > 1]) if scoring == "w2s" else {}
         return GradeSummary(
-            accuracy=correct / n,
-            ci95=accuracy.wilson(round(correct / n * questions), questions),
+            accuracy=float(solved / questions),
+            ci95=accuracy.wilson(float(solved), questions),
             correct=correct,
             n=n,
             no_answer=self._verdicts["no_answer"],
             undecided=self._verdicts["undecided"],
             questions=questions,
-            pass_at={
-                k: sum(accuracy.pass_at_k(of, c, k) * times for (of, c), times in shares.items()) / questions
-                for k in ks
-            },
-            maj_at=self._majorities([k for k in ks if k > 1], match) if scoring == "w2s" else {},
+            pass_at={k: of / questions for k, of in passed.items()},
+            pass_at_ci95={k: accuracy.wilson(of, questions) for k, of in passed.items()},
+            maj_at={k: of / questions for k, of in voted.items()},
+            maj_at_ci95={k: accuracy.wilson(of, questions) for k, of in voted.items()},
             match=match,
             match_differs=self._differ,
             scoring=scoring,
             notes=self._reader.notes(),
         )
 
-    def _majorities(self, ks: Sequence[int], match: Match) -> dict[int, float]:
-        """maj@k by k: keys are compared by their hashes, of 64 bits."""
+    def _majorities(self, ks: Sequence[int]) -> dict[int, float]:
+        """The questions that a vote of k samples solves, by k: keys are compared by their hashes, of 64 bits."""
         if not ks:
             return {}
         of, samples = np.asarray(self._questions), np.asarray(self._samples)
         order = np.lexsort((samples, of))
-        keys, ends = np.asarray(self._keys)[order], np.cumsum(np.asarray(self._ledger.counts))
-        found: dict[int, list[float]] = {k: [] for k in ks}
-        right: dict[str, str] = {}
-        for question, end in enumerate(ends.tolist()):
-            answer = self._golds.answer(self._gold_of[question] if self._gold_of else question)
-            if answer not in right:
-                right[answer] = _name(hash(answers.key(answer, match) or "")) or ""
-            given = [_name(key) for key in keys[end - self._ledger.counts[question] : end].tolist()]
+        keys, right = np.asarray(self._keys)[order], np.asarray(self._right, bool)[order]
+        solved, end = dict.fromkeys(ks, 0.0), 0
+        for count in self._ledger.counts:
+            begin, end = end, end + count
+            given = [_name(key) for key in keys[begin:end].tolist()]
+            correct = {_name(key) for key in keys[begin:end][right[begin:end]].tolist()}
             for k in ks:
-                found[k].append(accuracy.maj_at_k(given, right[answer], k))
-        return {k: statistics.fmean(values) for k, values in found.items()}
+                solved[k] += accuracy.maj_at_k(given, correct, k)
+        return solved
 
 
 def _name(key: int) -> str | None:

@@ -120,7 +120,7 @@ def agree(
             more = Index(samples, layout, several=True, beside=files[0], only_shared=True, progress=on_progress)
             stack.enter_context(more)
         written = jsonl.write(out, rows(files, more))
-        made = _summary(counts, files, written, match, labels)
+        made = replace(_summary(counts, files, written, match, labels), same_text=counts.same_text)
         if more is None:
             return made
         return replace(made, added=added, short=wanted - added, added_right=labels.share("added"))

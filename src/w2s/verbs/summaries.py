@@ -17,10 +17,11 @@ from w2s.streams import other_match
 class GradeSummary:
     """Verdicts over `n` responses to `questions` questions.
 
-    `ci95` is a Wilson interval over questions: with several responses a question, which are not independent, the mean
-    share is taken as that of `questions` trials (conservative, ours). `pass_at` and `maj_at` are by k, empty where
-    each question has one response (`maj_at` also with a scoring of lm-eval). `match_differs` counts the responses
-    that are correct by one `match` and not by the other; None with a scoring of lm-eval.
+    `accuracy` is the mean over questions of the share of their responses that is right: each question weighs the same,
+    however many responses it has. `pass_at` and `maj_at` are by k, empty where each question has one response (`maj_at`
+    also with a scoring of lm-eval). Every interval is Wilson's over questions, since responses to one question are not
+    independent (conservative, see `wilson`). `match_differs` counts the responses that are correct by one `match` and
+    not by the other; None with a scoring of lm-eval.
     """
 
     accuracy: float
@@ -31,7 +32,9 @@ class GradeSummary:
     undecided: int
     questions: int
     pass_at: Mapping[int, float]
+    pass_at_ci95: Mapping[int, tuple[float, float]]
     maj_at: Mapping[int, float]
+    maj_at_ci95: Mapping[int, tuple[float, float]]
     match: Match
     match_differs: int | None
     scoring: str
@@ -50,8 +53,8 @@ class GradeSummary:
         ]
         if self.n > self.questions:
             lines.append(f"questions  {self.questions:,}  (the interval counts these, not responses)")
-        lines += [f"pass@{k:<5} {value:.2%}" for k, value in self.pass_at.items()]
-        lines += [f"maj@{k:<6} {value:.2%}" for k, value in self.maj_at.items()]
+        lines += [f"pass@{k:<5} {value:.2%}  ({_interval(self.pass_at_ci95[k])})" for k, value in self.pass_at.items()]
+        lines += [f"maj@{k:<6} {value:.2%}  ({_interval(self.maj_at_ci95[k])})" for k, value in self.maj_at.items()]
         if self.match_differs is None:
             lines.append(f"scoring={self.scoring}")
         else:
@@ -63,11 +66,12 @@ class GradeSummary:
 class SelectionSummary:
     """What a selection kept and dropped: `kept` + all of `dropped` = `of` questions; `rows` were written.
 
-    `coverage` is kept / of and `coverage_ci95` its Wilson interval. `match_differs` counts the questions with another
-    outcome under the other `match` (`match_differs_ids`: the first 100), and `undecided` those with an answer that was
-    not read in time, which agrees with nothing and has no vote. Only where gold was given: `quality` counts the kept
-    answers that are right (one a question: the answer agreed on, or the chosen one), and `rejected` the rejected texts
-    that are (one a pair).
+    Of those that `agree` kept, `same_text` have one text from both models, whose agreement tells nothing. `coverage` is
+    kept / of and `coverage_ci95` its Wilson interval. `match_differs` counts the questions with another outcome under
+    the other `match` (`match_differs_ids`: the first 100), and `undecided` those with an answer that was not read in
+    time, which agrees with nothing and has no vote. Only where gold was given: `quality` counts the kept answers that
+    are right (one a question: the answer agreed on, or the chosen one), and `rejected` the rejected texts that are (one
+    a pair).
     Only where the set was augmented: `added` questions beside those kept, and `short` that are missing to the target;
     `added_right` counts the weak answers of these that are right.
     """
@@ -80,6 +84,7 @@ class SelectionSummary:
     match_differs: int
     match_differs_ids: Sequence[str | int] = ()
     undecided: int = 0
+    same_text: int | None = None
     quality: Selection | None = None
     rejected: Accuracy | None = None
     added: int | None = None
@@ -103,6 +108,8 @@ class SelectionSummary:
         """For people."""
         share = f"{self.coverage:.2%}; {_interval(self.coverage_ci95)}"
         lines = [f"kept {self.kept:,} of {self.of:,} questions ({share}), {self.rows:,} rows"]
+        if self.same_text is not None:
+            lines.append(f"of these {self.same_text:,} have one and the same text")
         if self.undecided:
             lines.append(f"undecided {self.undecided:,}: an answer of theirs was not read in time")
         lines += [f"dropped {count:,}: {reason.replace('_', ' ')}" for reason, count in self.dropped.items()]

@@ -60,8 +60,8 @@ def test_several_quantities_have_an_order_and_several_answers_have_none() -> Non
 
 def test_another_style_does_not_look_at_the_question() -> None:
     question = "This is a True or False question.\n\nQuestion: x?"
-    assert read("The answer is: 5", question, "math") == "5"
-    assert read("The final answer is $\\boxed{\\text{False}}$.", question, "olympicarena") == "False"
+    assert read("The answer is: 5", question, "math", "equivalent") == "5"
+    assert read("The final answer is $\\boxed{\\text{False}}$.", question, "olympicarena", "equivalent") == "False"
 
 
 @pytest.mark.parametrize("answer, kind, expected", [

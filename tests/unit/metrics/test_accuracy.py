@@ -23,9 +23,17 @@ def test_wilson_by_hand() -> None:
         wilson(11, 10)
 
 
-@given(st.integers(1, 10**6).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_of_a_question_that_is_right_in_part() -> None:
+    """4 of 10 samples of 1 question: centre (0.4 + 1.92073) / 4.84146 = 0.47935; margin 1.95996 / 4.84146 *
+    sqrt(0.24 + 0.960365) = 0.404829 * 1.095612 = 0.443536: (0.03581, 0.92288), where 0 of 1 had (0, 0.79346).
+    """
+    assert wilson(0.4, 1) == pytest.approx((0.03581, 0.92288), abs=1e-5)
+
+
+@given(st.integers(1, 10**6).flatmap(lambda n: st.tuples(st.integers(0, 10 * n), st.just(n))))
 def test_wilson_holds_the_share_and_mirrors(counts: tuple[int, int]) -> None:
-    correct, n = counts
+    """Of questions with ten samples each, and of whole ones."""
+    correct, n = counts[0] / 10, counts[1]
     low, high = wilson(correct, n)
     assert 0 <= low <= correct / n <= high <= 1
     assert wilson(n - correct, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
@@ -64,9 +72,10 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_correct_one(n: int, c: int, k:
 
 
 def test_maj_at_k() -> None:
-    assert maj_at_k(["1", "2", "1"], "1", 3) == 1.0
-    assert maj_at_k(["1", "2", "2"], "1", 3) == 0.0
-    assert maj_at_k(["1", "2", "2"], "1", 2) == 0.5  # a tie of two
-    assert maj_at_k([None, None, "1"], "1", 3) == 1.0
-    assert maj_at_k([None, None], "1", 2) == 0.0
-    assert math.isnan(maj_at_k(["1"], "1", 2))
+    assert maj_at_k(["1", "2", "1"], {"1"}, 3) == 1.0
+    assert maj_at_k(["1", "2", "2"], {"1"}, 3) == 0.0
+    assert maj_at_k(["1", "2", "2"], {"1"}, 2) == 0.5  # a tie of two
+    assert maj_at_k([None, None, "1"], {"1"}, 3) == 1.0
+    assert maj_at_k([None, None], {"1"}, 2) == 0.0
+    assert math.isnan(maj_at_k(["1"], {"1"}, 2))
+    assert maj_at_k(["1.001", "1.002", "3"], {"1.001", "1.002"}, 3) == pytest.approx(2 / 3)  # a tie of three, two right

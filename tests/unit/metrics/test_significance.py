@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import time
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s.metrics.significance import bootstrap_difference, mcnemar
+from w2s.metrics.significance import difference_interval, mcnemar
 
 outcomes = st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60)
 
@@ -40,23 +41,42 @@ def test_mcnemar_on_many_questions() -> None:
     assert time.process_time() - start < 3
 
 
-def test_difference_has_the_width_of_the_normal_approximation() -> None:
-    """n = 1000, 150 against 50: mean 0.1, variance (0.2 - 0.01) / 1000, error 0.013784: 0.1 -+ 0.02702."""
-    a, b = table(150, 50, both=800)
-    assert bootstrap_difference(a, b, seed=1, resamples=20_000) == pytest.approx((0.07298, 0.12702), abs=0.0015)
+def test_difference_by_hand() -> None:
+    """150 against 50 of 1000: (151 - 51) / 1002 = 0.0998004; sqrt((202 / 1002 - 0.0099601) / 1002) = 0.0138295, times
+    1.959964 = 0.0271053: (0.0726951, 0.1269057). Never another in 50: 0 -+ 1.959964 sqrt(2 / 52 / 52) = 0.0533040.
+
+    6 against 16 of 161 (Cavo et al. 2012): -0.1195 to -0.0032 in the package `contingencytables` of Fagerland et al.
+    """
+    assert difference_interval(*table(150, 50, both=800)) == pytest.approx((0.0726951, 0.1269057), abs=1e-6)
+    assert difference_interval(*table(0, 0, both=50)) == pytest.approx((-0.0533040, 0.0533040), abs=1e-6)
+    assert difference_interval(*table(6, 16, both=139)) == pytest.approx((-0.1195, -0.0032), abs=5e-5)
+    assert all(math.isnan(end) for end in difference_interval([], []))
+    with pytest.raises(ValueError, match="differ in length"):
+        difference_interval([True], [])
 
 
-def test_difference_of_equal_models_is_zero() -> None:
-    a = [i % 3 == 0 for i in range(50)]
-    assert bootstrap_difference(a, a, seed=0) == (0.0, 0.0)
-    assert all(math.isnan(end) for end in bootstrap_difference([], [], seed=0))
+@given(outcomes.filter(bool))
+def test_difference_lies_in_its_interval_which_is_no_point_and_mirrors(rows: list) -> None:
+    a, b = [x for x, _ in rows], [y for _, y in rows]
+    low, high = difference_interval(a, b)
+    assert -1 <= low <= (sum(a) - sum(b)) / len(rows) <= high <= 1
+    assert high - low > 1 / (len(rows) + 2)
+    assert difference_interval(b, a) == pytest.approx((-high, -low), abs=1e-12)
+    assert difference_interval(a[::-1], b[::-1]) == (low, high)
 
 
-@given(outcomes.filter(bool), st.integers(0, 5))
-def test_difference_is_seeded_and_independent_of_order(rows: list, seed: int) -> None:
-    ends = [
-        bootstrap_difference([x for x, _ in order], [y for _, y in order], seed=seed, resamples=100)
-        for order in (rows, rows[::-1])
-    ]
-    assert ends[0] == ends[1]
-    assert -1 <= ends[0][0] <= ends[0][1] <= 1
+@pytest.mark.parametrize("only_a, only_b", [(0.1, 0), (0.05, 0.05), (0.2, 0.1), (0.3, 0)])
+def test_difference_covers_where_few_pairs_differ(only_a: float, only_b: float) -> None:
+    """All 231 outcomes of 20 questions, by their probability (trinomial).
+
+    With 0.1 and 0 there is no discordant pair in 0.9^20 = 12 % of them: a percentile bootstrap is [0, 0] there.
+    """
+    covered = 0.0
+    for a, b in itertools.product(range(21), repeat=2):
+        if a + b > 20:
+            continue
+        low, high = difference_interval(*table(a, b, both=20 - a - b))
+        ways = math.comb(20, a) * math.comb(20 - a, b)
+        weight = ways * only_a**a * only_b**b * (1 - only_a - only_b) ** (20 - a - b)
+        covered += weight * (low <= only_a - only_b <= high)
+    assert covered >= 0.95

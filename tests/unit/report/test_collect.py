@@ -99,10 +99,13 @@ def test_models_that_the_recipe_does_not_ask_for_are_left_out(folder, model):
 
 
 def test_pass_and_maj_come_from_their_own_record(folder, record):
-    record(folder, "evaluate_samples_m_plus", {"pass_at_k": {"1": 0.5, "10": 0.9}, "maj_at_k": {"10": 0.7}, "n": 10})
+    intervals = {"pass_at_k_ci95": {"1": [0.3, 0.7], "10": [0.6, 0.99]}, "maj_at_k_ci95": {"10": [0.4, 0.9]}}
+    sampled = {"pass_at_k": {"1": 0.5, "10": 0.9}, "maj_at_k": {"10": 0.7}, "n": 10} | intervals
+    record(folder, "evaluate_samples_m_plus", sampled)
     models = collect.collect(folder, RUN)["models"]
     assert models["m_plus"]["pass_at_k"] == {"1": 0.5, "10": 0.9}
     assert models["m_plus"]["n"] == 10
+    assert {name: models["m_plus"][name] for name in intervals} == intervals
     assert "pass_at_k" not in models["weak_floor"]
 
 

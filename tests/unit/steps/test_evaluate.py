@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from w2s import config, jsonl
+from w2s import config, jsonl, verbs
 from w2s.config import Runtime
 from w2s.flow.step import Context
+from w2s.metrics.accuracy import wilson
+from w2s.prompting import PLAIN, Plain
 from w2s.steps import evaluate
 
 TASK_ROWS = [
@@ -20,34 +23,80 @@ TASK_ROWS = [
 ]
 
 
-def context(folder: Path, role: str, rows: list[dict[str, Any]]) -> Context:
+def context(folder: Path, role: str, rows: list[dict[str, Any]], **params: Any) -> Context:
     jsonl.write(folder / "task.jsonl", TASK_ROWS)
     jsonl.write(folder / f"{role}.jsonl", rows)
     file = str(folder / "task.jsonl")
     return Context(
-        params={"style": "math", "match": "equivalent", "model": "m"},
+        params={"style": "math", "match": "equivalent", "model": "m", **params},
         inputs={role: folder / f"{role}.jsonl", "questions": folder / "task.jsonl"},
         results={},
         output=folder / "out.jsonl",
         scratch=folder,
         runtime=Runtime(),
         progress=lambda done, total, tokens=0: None,
-        given={"task": config.FilesTask(name="math", train_2=file, test=file)},
+        given={"task": config.FilesTask(name="math", train_2=file, test=file), "builder": PLAIN},
     )
 
 
 def test_accuracy_is_told_by_level_and_by_subject(tmp_path: Path) -> None:
-    """a and c are right; b, of level 5 and Algebra, is not; d, right, has neither level nor subject."""
+    """a and c are right; b, of level 5 and Algebra, is not; d, right, has neither level nor subject.
+
+    Wilson, z^2 = 3.8415. 1 of 1: from 1 / (1 + z^2) = 0.2065 to 1.
+    1 of 2: 1/2 -+ z / (2 sqrt(2 + z^2)) = 1/2 -+ 0.4055.
+    """
     said = {"a": 1, "b": 9, "c": 3, "d": 4}
     rows = [{"id": i, "question": f"Q{i}", "response": f"The answer is: {n}"} for i, n in said.items()]
     found = evaluate.accuracy(context(tmp_path, "responses", rows))
     assert (found["correct"], found["n"]) == (3, 4)
-    assert found["per_level"] == {"1": {"correct": 1, "n": 1}, "5": {"correct": 1, "n": 2}}
-    assert found["per_subject"] == {"Algebra": {"correct": 1, "n": 2}, "Geometry": {"correct": 1, "n": 1}}
+    one_of_one = {"correct": 1, "n": 1, "ci95": pytest.approx([0.2065, 1], abs=1e-4)}
+    one_of_two = {"correct": 1, "n": 2, "ci95": pytest.approx([0.0945, 0.9055], abs=1e-4)}
+    assert found["per_level"] == {"1": one_of_one, "5": one_of_two}
+    assert found["per_subject"] == {"Algebra": one_of_two, "Geometry": one_of_one}
     written = [row for _, row in jsonl.read(tmp_path / "out.jsonl")]
     assert [(row["level"], row["subject"]) for row in written] == [
         (1, "Algebra"), (5, "Algebra"), (5, "Geometry"), (None, None),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("match, verdicts", [
+    ("equivalent", ["correct", "correct", "wrong", "no_answer"]),
+    ("string", ["correct", "no_answer", "wrong", "no_answer"]),
+])  # fmt: skip
+def test_an_answer_is_read_as_strictly_as_the_match_says_and_as_the_verb_reads_it(
+    tmp_path: Path, match: str, verdicts: list[str]
+) -> None:
+    """b says its 2 in a box, which the released code does not read; c says 4 where 3 is right, d says nothing."""
+    said = {"a": "The answer is: 1", "b": r"So \boxed{2}.", "c": "The answer is: 4", "d": "I do not know."}
+    rows = [{"id": i, "question": f"Q{i}", "response": text} for i, text in said.items()]
+    step = context(tmp_path, "responses", rows, match=match)
+    found = evaluate.accuracy(step)
+    assert [row["verdict"] for _, row in jsonl.read(step.output)] == verdicts
+    assert found["no_answer"] == verdicts.count("no_answer") / 4
+    files = tmp_path / "task.jsonl", tmp_path / "responses.jsonl", tmp_path / "graded.jsonl"
+    verbs.grade(*files, task="math", match=match)  # type: ignore[arg-type]
+    assert [row["verdict"] for _, row in jsonl.read(files[2])] == verdicts
+    sampled = evaluate.sampled_accuracy(replace(step, params={**step.params, "k": [1]}))
+    assert sampled["pass_at_k"] == {"1": found["accuracy"]}
+    judged = evaluate.precision(context(tmp_path, "selection", rows, match=match))
+    assert (judged["correct"], judged["n"]) == (verdicts.count("correct"), 4)
+
+
+class Turns(Plain):
+    """A format that ends each turn with a mark of its own."""
+
+    def completion(self, response: str) -> str:
+        return f"{super().completion(response)}<end>\n"
+
+    def stop(self, demonstrated: bool) -> tuple[str, ...]:
+        return ("<end>",)
+
+
+@pytest.mark.parametrize("match", ["equivalent", "string"])
+def test_the_mark_that_ends_a_turn_is_no_part_of_an_answer(tmp_path: Path, match: str) -> None:
+    row = {"id": "a", "chosen": Turns().completion("The answer is: 1")}
+    step = context(tmp_path, "selection", [row], match=match)
+    assert evaluate.precision(replace(step, given={**step.given, "builder": Turns()}))["precision"] == 1.0
 
 
 def pair(identity: str, weak: int, icl: int, **more: Any) -> list[dict[str, Any]]:
@@ -77,6 +126,29 @@ def test_where_nothing_was_kept_its_precision_is_unknown(tmp_path: Path) -> None
     assert (found["precision"], found["ci95"], found["added_precision"]) == (None, None, 1.0)
 
 
+def test_a_sample_is_right_where_the_same_greedy_answer_is(tmp_path: Path) -> None:
+    """2.00001 is within 1.01e-5 of 2, and two of three samples say so: pass@1 = 2/3, and the vote is right.
+
+    The verb says the same of the same files.
+    """
+    question = {"id": "a", "question": "How far?\nThe answer to this question is a numerical value."}
+    said = ["2.00001", "2.00001", "5"]
+    rows = [{**question, "response": rf"So \boxed{{{text}}}.", "sample": k} for k, text in enumerate(said)]
+    step = context(tmp_path, "responses", rows, style="olympicarena", k=[1, 3])
+    jsonl.write(tmp_path / "gold.jsonl", [question | {"answer": "2"}])
+    task = config.FilesTask(name="olympicarena", train_2="-", test=str(tmp_path / "gold.jsonl"))
+    found = evaluate.sampled_accuracy(replace(step, given={"task": task}))
+    assert found["pass_at_k"] == pytest.approx({"1": 2 / 3, "3": 1.0})
+    assert found["maj_at_k"] == {"1": 1.0, "3": 1.0}
+    whole = pytest.approx([1 / (1 + 3.8415), 1], abs=1e-4)
+    assert found["pass_at_k_ci95"] == {"1": pytest.approx(wilson(2 / 3, 1)), "3": whole}
+    assert found["maj_at_k_ci95"] == {"1": whole, "3": whole}
+    summary = verbs.grade(tmp_path / "gold.jsonl", tmp_path / "responses.jsonl", task="olympicarena")
+    assert (summary.pass_at, summary.maj_at) == (pytest.approx({1: 2 / 3, 3: 1.0}), {3: 1.0})
+    jsonl.write(tmp_path / "responses.jsonl", rows[:1])
+    assert evaluate.accuracy(replace(step, given={"task": task}))["accuracy"] == 1.0
+
+
 def test_precision_reads_an_answer_as_its_question_asks_whatever_the_prompt_looks_like(tmp_path: Path) -> None:
     """T is True where the question asks for True or False; a prompt may hide the line that says so."""
     question = {"id": "a", "question": "This is a True or False question.\nIs it?"}
@@ -94,7 +166,10 @@ def test_precision_reads_an_answer_as_its_question_asks_whatever_the_prompt_look
                 scratch=tmp_path,
                 runtime=Runtime(),
                 progress=lambda done, total, tokens=0: None,
-                given={"task": config.FilesTask(name="olympicarena", train_2=str(tmp_path / "gold.jsonl"))},
+                given={
+                    "task": config.FilesTask(name="olympicarena", train_2=str(tmp_path / "gold.jsonl")),
+                    "builder": PLAIN,
+                },
             )
         )
         assert (found["correct"], found["n"]) == (1, 1)

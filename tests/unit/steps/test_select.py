@@ -79,9 +79,18 @@ def test_agreement_writes_two_rows_a_kept_question_and_counts_the_rest(run: Run)
         "prediction": "4",
     }
     assert result["kept"] == 2 and result["of"] == 4
+    assert result["same_text"] == 0  # a has one answer in two texts
     assert result["dropped"] == {"disagree": 1, "weak_no_answer": 1}
     assert result["differs_from_string_match"] == 1  # 0.50 and 1/2 are the same number and other strings
     assert result["differs_from_string_match_ids"] == ["d"] and result["undecided"] == 0
+
+
+def test_kept_questions_with_one_text_from_both_models_are_counted(run: Run) -> None:
+    """a: one text but for the space around it. b: two texts. c: one text, and not kept, as it has no answer."""
+    weak = [("a", 0, "#### 4"), ("b", 0, "so #### 5"), ("c", 0, "no idea")]
+    strong = [("a", 0, " #### 4\n"), ("b", 0, "#### 5"), ("c", 0, "no idea")]
+    result, _ = run(select.agree, {}, weak=weak, strong=strong)
+    assert (result["kept"], result["same_text"]) == (2, 1)
 
 
 def test_by_string_two_texts_without_an_answer_agree(run: Run) -> None:
@@ -174,6 +183,8 @@ def test_pairs_set_weak_texts_against_samples(run: Run) -> None:
         ("b", " s #### 6", " w #### 5", "rejected"),
     ]
     assert written[0]["confidence"] == pytest.approx(2 / 3)
+    # Different texts: 3 of a, 1 of b, 3 of c, which is 7 of 9; two samples repeat another one of b.
+    assert result["distinct_texts"] == pytest.approx(7 / 3) and result["duplicate_texts"] == pytest.approx(2 / 9)
     assert result["pairs"] == 2 and result["dropped"] == {"low_confidence": 1}
     assert (result["differs_from_string_match"], result["differs_from_string_match_ids"]) == (0, [])
 
