@@ -159,6 +159,7 @@ def run(steps: Sequence[Step], folder: Path, runtime: Runtime, observer: Observe
         store.sweep()
         waiting, running = list(order), dict[Future[dict[str, Any]], Step]()
         while waiting or running:
+            store.reach([s for s in order if s.name in outcome], durable=not outcome)
             step = next((s for s in waiting if all(n.name in outcome for n in s.inputs.values())), None)
             if step is None or len(running) == at_once:
                 for ended in wait(running, return_when=FIRST_COMPLETED).done:
@@ -180,6 +181,7 @@ def run(steps: Sequence[Step], folder: Path, runtime: Runtime, observer: Observe
                 store.tidy(step)
                 outcome[step.name] = _outcome(store.record(step.name) or {}, reused=True)
             _tell(observer, step, outcome[step.name])
+        store.reach(order, durable=True)
         store.sweep()
     return {step.name: outcome[step.name] for step in order}
 

@@ -1,7 +1,7 @@
 """A run's records and answers, gathered into `results.json`.
 
-Reads `records/<step>.json` and `data/test_<model>.jsonl`. A model whose evaluation is missing (its branch
-ended, or the run is not finished) is left out; its reason stands under "ended".
+Reads `records/<step>.json` and `data/test_<model>.jsonl`, of the folder's last run only. A model whose evaluation is
+missing (its branch ended, or the run is not finished) is left out; its reason stands under "ended".
 """
 
 from __future__ import annotations
@@ -72,15 +72,23 @@ def wanted(recipe: config.Recipe) -> list[str]:
 
 
 def read_records(folder: Path) -> dict[str, dict[str, Any]]:
-    """Every step's record, by step name.
+    """The record of every step that the last run of the folder came to the end of, by step name.
+
+    In the order of that run. Records of an earlier run may lie beside them, with another seed or of steps that are no
+    longer asked for. A folder that does not say what its last run reached is older than that: all of its records.
 
     Raises:
         UserError: the folder is not a run's folder.
     """
-    records = {record["name"]: record for record in Store(folder).records()}
+    store = Store(folder)
+    records = {record["name"]: record for record in store.records()}
     if not records:
         raise UserError("holds no run", file=folder, expected="a folder that `w2s run` wrote, with records/*.json")
-    return records
+    reached = store.reached()
+    if reached is None:
+        return records
+    ours = reached.items()
+    return {name: records[name] for name, mark in ours if name in records and records[name]["fingerprint"] == mark}
 
 
 def read_answers(folder: Path, names: Sequence[str]) -> dict[str, Rows]:
