@@ -41,13 +41,16 @@ MODELS = {
 COMPARISONS = (
     ("m_plus", "weak_floor"),
     ("m_plus", "full_weak_ft"),
+    ("m_plus", "weak_icl"),
     ("m_pro_dpo", "m_plus"),
     ("m_pro_orpo", "m_plus"),
+    ("m_pro_dpo", "weak_icl"),
+    ("m_pro_orpo", "weak_icl"),
     ("m_pro_dpo", "control_strong_only"),
     ("m_pro_orpo", "control_strong_only"),
     ("m_plus", "strong_ceiling"),
 )
-"""Pairs of models that are tested against each other on the same questions."""
+"""Pairs of models that are tested against each other on the same questions; `weak_icl` is prompted only."""
 
 PACKAGES = ("torch", "transformers", "peft", "vllm", "ray", "math-verify", "numpy")
 

@@ -56,6 +56,21 @@ def test_pairs_are_joined_by_id(folder):
     assert "m_pro_dpo vs control_strong_only" not in paired
 
 
+def test_training_is_tested_against_mere_prompting(folder, model):
+    """weak_icl is right on 0-7: the two questions 6 and 7 are its alone against M_plus, 7 against DPO.
+
+    McNemar: 2 * (1/2)^2 = 0.5, and min(1, 2 * 1/2) = 1.
+    """
+    model(folder, "weak_icl", range(0, 8))
+    paired = collect.collect(folder, RUN)["paired"]
+    assert list(paired) == [
+        "m_plus vs weak_floor", "m_plus vs full_weak_ft", "m_plus vs weak_icl", "m_pro_dpo vs m_plus",
+        "m_pro_dpo vs weak_icl", "m_plus vs strong_ceiling",
+    ]  # fmt: skip
+    assert paired["m_plus vs weak_icl"]["difference"] == pytest.approx(-0.2)
+    assert [paired[f"{name} vs weak_icl"]["mcnemar_p"] for name in ("m_plus", "m_pro_dpo")] == [0.5, 1.0]
+
+
 def test_selection_with_and_without_precision(folder):
     selection = collect.collect(folder, RUN)["selection"]
     assert list(selection) == ["stage1_iter1", "stage2_pairs"]

@@ -61,6 +61,13 @@ def test_the_page_says_what_the_results_say(page):
     assert page.count("<svg") == 2
 
 
+def test_the_bar_for_several_tests_is_told(page):
+    """Four pairs of the five models are compared: 0.05 / 4 = 0.0125."""
+    assert page.count(" vs ") == 4
+    assert "The 4 tests of two models below are not corrected for their number" in page
+    assert "0.05 / 4 = 0.0125" in page
+
+
 def test_figures_take_their_colours_from_the_page(page):
     assert "var(--accent)" in page
     assert "#01020" not in page
