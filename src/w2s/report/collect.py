@@ -21,7 +21,7 @@ from w2s.metrics.significance import bootstrap_difference, mcnemar
 from w2s.seeds import derive
 
 MODELS = {
-    "weak_floor": "weak model, fine-tuned on gold train_1",
+    "weak_floor": "weak model, fine-tuned on gold train_1 where the task has one",
     "strong_zero_shot": "strong base, as it comes",
     "weak_icl": "strong base, shown weak demonstrations",
     "full_weak_ft": "strong, fine-tuned on every weak answer",
@@ -33,7 +33,10 @@ MODELS = {
     "m_plus": "Stage I.2, both: the policy of Stage II",
     "m_pro_dpo": "Stage II, DPO from m_plus",
     "m_pro_orpo": "Stage II, ORPO from m_plus",
-    "control_strong_only": "both stages without the weak model's answers",
+    "control_strong_only": (
+        "both stages with the strong model's own majority in place of the weak answers; of the weak model only the "
+        "demonstrations remain"
+    ),
     "strong_ceiling": "strong, fine-tuned on gold train_2",
 }
 """What each evaluated model is, in the order of the report."""
