@@ -6,15 +6,13 @@ missing (its branch ended, or the run is not finished) is left out; its reason s
 
 from __future__ import annotations
 
-import contextlib
-import platform
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from w2s import __version__, config, jsonl
+from w2s import config, jsonl
 from w2s.errors import UserError
+from w2s.flow.provenance import PACKAGES
 from w2s.flow.store import Store
 from w2s.metrics.pgr import pgr, pgr_interval
 from w2s.metrics.significance import bootstrap_difference, mcnemar
@@ -54,8 +52,6 @@ COMPARISONS = (
     ("m_plus", "strong_ceiling"),
 )
 """Pairs of models that are tested against each other on the same questions; `weak_icl` is prompted only."""
-
-PACKAGES = ("torch", "transformers", "peft", "vllm", "ray", "math-verify", "numpy")
 
 SELECTIONS = tuple(
     f"{mark}{step}" for mark in ("", "control_") for step in ("stage1_iter1", "stage1_iter2", "stage2_pairs")
@@ -197,11 +193,12 @@ def _selection(records: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
 
 
 def _versions(records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """What is installed, corrected by what the records say they were made with."""
-    found = {"w2s": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
+    """What the records say they were made with; where steps differ all that was used, in the order of its use.
+
+    What is installed while a report is made does not count: that may be another machine, or a year later.
+    """
+    found: dict[str, dict[str, None]] = {package: {} for package in ("w2s", "python", *PACKAGES)}
     for record in sorted(records.values(), key=lambda record: record["finished"]):
-        found |= {package: version for package, version in record["provenance"].items() if package != "host"}
-    return found
+        for package in found.keys() & record["provenance"]:
+            found[package][record["provenance"][package]] = None
+    return {package: ", ".join(used) for package, used in found.items() if used}

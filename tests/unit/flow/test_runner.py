@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,7 @@ def test_the_record_holds_identity_result_files_and_provenance(tmp_path):
         }
     ]
     assert {"w2s", "python", "host"} <= record["provenance"].keys()
+    assert record["provenance"]["numpy"] == metadata.version("numpy")  # be it loaded here or in a worker
     assert (record["schema"], record["status"], record["output"]) == (1, "done", "models/total")
 
 

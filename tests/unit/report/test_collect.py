@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -127,6 +128,18 @@ def test_time_is_the_sum_over_steps_and_the_host_stays_private(folder):
     assert results["wall_seconds"] == pytest.approx(1.5 * steps)
     assert results["versions"]["w2s"] == "9.9"
     assert "secret-host" not in json.dumps(results)
+
+
+def test_versions_are_those_of_the_records_and_of_nothing_else(folder, record):
+    """Two versions of torch, then the first one again; numpy is installed here, and not on record."""
+    assert importlib.metadata.version("numpy")
+    for day, (name, torch) in enumerate({"weak_floor": "2.13.0", "m_plus": "2.14.1", "m_pro_dpo": "2.13.0"}.items(), 1):
+        record(folder, name, {})
+        path = folder / "records" / f"{name}.json"
+        found = json.loads(path.read_text())
+        found["provenance"]["torch"], found["finished"] = torch, f"2026-02-0{day}T00:00:00+00:00"
+        path.write_text(json.dumps(found))
+    assert collect.collect(folder, RUN)["versions"] == {"w2s": "9.9", "python": "3.11", "torch": "2.13.0, 2.14.1"}
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path):
