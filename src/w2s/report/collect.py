@@ -93,6 +93,16 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
     return {name: records[name] for name, mark in ours if name in records and records[name]["fingerprint"] == mark}
 
 
+def empty(folder: Path) -> list[str]:
+    """The filters that the folder's last run came to the end of without an output: they ended, or were skipped.
+
+    Which of them an older folder's run came to is not known: all that have none.
+    """
+    records, reached = read_records(folder), Store(folder).reached()
+    made = {name for name, record in records.items() if not _ended(record)}
+    return [name for name in SELECTIONS[:3] if name not in made and (reached is None or name in reached)]
+
+
 def read_answers(folder: Path, names: Sequence[str]) -> dict[str, Rows]:
     """The graded test answers of each model that has some: model -> question id -> row."""
     answers: dict[str, Rows] = {}

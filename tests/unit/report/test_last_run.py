@@ -9,6 +9,7 @@ import pytest
 
 from w2s import config, jsonl, report
 from w2s.config import Runtime
+from w2s.errors import BranchEnds
 from w2s.flow import runner
 from w2s.flow.step import Context, Step
 from w2s.report import collect
@@ -33,6 +34,10 @@ def evaluate(context: Context) -> dict[str, Any]:
 def select(context: Context) -> dict[str, Any]:
     context.output.write_text("")
     return {"kept": 2, "of": 10, "dropped": {}}
+
+
+def nothing(context: Context) -> dict[str, Any]:
+    raise BranchEnds("nothing agrees")
 
 
 def evaluation(seed: int, name: str, right: int | None) -> Step:
@@ -97,3 +102,24 @@ def test_a_folder_that_does_not_say_what_it_reached_is_read_whole(tmp_path: Path
     runner.run([evaluation(0, "m_plus", 6), evaluation(0, "weak_floor", 2)], tmp_path, Runtime())
     (tmp_path / ".reached.json").unlink()
     assert list(collected(tmp_path, 0)["models"]) == ["weak_floor", "m_plus"]
+
+
+def files(folder: Path) -> dict[str, int]:
+    report.write(folder, config.Run(recipe=config.Recipe(name="toy", task=config.ArithTask())))
+    return {path.name: path.stat().st_size for path in (folder / "data").glob("stage*.jsonl")}
+
+
+def test_a_filter_that_ended_or_was_skipped_has_an_empty_file(tmp_path: Path) -> None:
+    ended = Step("stage1_iter1", nothing, {}, output="data/stage1_iter1.jsonl")
+    skipped = Step("stage1_iter2", select, {}, {"weak": ended}, output="data/stage1_iter2.jsonl")
+    pairs = Step("stage2_pairs", select, {}, {"weak": skipped}, output="data/stage2_pairs.jsonl")
+    runner.run([pairs, evaluation(0, "weak_floor", 2)], tmp_path, Runtime())
+    assert files(tmp_path) == {"stage1_iter1.jsonl": 0, "stage1_iter2.jsonl": 0, "stage2_pairs.jsonl": 0}
+
+
+def test_a_filter_that_a_broken_off_run_did_not_come_to_has_no_file(tmp_path: Path) -> None:
+    """An empty file would say that nothing was kept."""
+    ended = Step("stage1_iter1", nothing, {}, output="data/stage1_iter1.jsonl")
+    with pytest.raises(Killed):
+        runner.run([ended, evaluation(0, "weak_floor", None), selection("stage2_pairs")], tmp_path, Runtime())
+    assert files(tmp_path) == {"stage1_iter1.jsonl": 0}
