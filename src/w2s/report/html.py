@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml
 from markupsafe import Markup
 
-from w2s import config
+from w2s import config, presets
 from w2s.report import table
 from w2s.report.collect import MODELS, Rows, read_answers
 from w2s.seeds import derive
@@ -47,7 +46,7 @@ def render(folder: Path, run: config.Run, results: Mapping[str, Any]) -> str:
         },
         ks=sorted({k for model in models.values() for k in model.get("pass_at_k", {})}, key=_number),
         samples=choose_samples(read_answers(folder, list(models)), run.recipe.seed),
-        settings=yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        settings=presets.dump(run),
     )
 
 

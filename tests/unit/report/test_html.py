@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from w2s import config, report
+from w2s import config, presets, report
 from w2s.report import collect, html
 
 RUN = config.Run(recipe=config.Recipe(name="toy", task=config.ArithTask()))
@@ -73,6 +73,49 @@ def test_figures_take_their_colours_from_the_page(page):
     assert "#01020" not in page
 
 
+def test_no_id_is_there_twice_and_every_reference_finds_its_own(page):
+    """Both figures have a `figure_1` of matplotlib's."""
+    ids = re.findall(r'\bid="([^"]*)"', page)
+    assert {"accuracy-figure_1", "selection-figure_1"} <= set(ids) and len(ids) == len(set(ids))
+    referred = set(re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', page))
+    assert referred and {first or second for first, second in referred} <= set(ids)
+
+
+def test_figures_and_tables_can_be_heard(page):
+    tags = Tags(page).found
+    figures = [attributes for tag, attributes in tags if tag == "svg"]
+    assert all(figure["role"] == "img" and figure["aria-label"] for figure in figures) and len(figures) == 2
+    assert {attributes.get("scope") for tag, attributes in tags if tag == "th"} == {"row", "col"}
+    rows = re.findall(r"<tbody>.*?</tbody>", page, re.DOTALL)
+    assert all(body.count("<tr") == body.count('<th scope="row"') for body in rows)
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2.1, relative luminance."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_all_text_can_be_read_on_paper_and_on_cards(page):
+    """Contrast of 4.5 and more (WCAG 2.1, AA), in the light and in the dark."""
+    schemes = re.findall(r":root \{(.*?)\}", page, re.DOTALL)
+    assert len(schemes) == 2
+    for scheme in schemes:
+        colours = dict(re.findall(r"--(\w+): (#\w{6})", scheme))
+        for text in ("ink", "muted", "accent", "good", "bad", "none"):
+            for ground in ("paper", "card"):
+                dark, light = sorted(luminance(colours[name]) for name in (text, ground))
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
+
+
+def test_the_recipe_of_the_page_can_be_run(page, tmp_path):
+    shown = re.search(r"The resolved recipe</summary><pre>(.*?)</pre>", page, re.DOTALL)
+    assert shown is not None
+    (tmp_path / "shown.yaml").write_text(entities.unescape(shown[1]))
+    assert presets.load(str(tmp_path / "shown.yaml")) == RUN
+
+
 def test_without_matplotlib_the_page_says_so(folder, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "matplotlib" else found(name, *a))
@@ -118,8 +161,8 @@ def test_pass_at_k_is_shown(folder, record):
 
 def cells(page: str, row: str) -> list[str]:
     """The texts of the cells of the last table row that begins so."""
-    found = re.findall(rf"<tr[^>]*><td>{row}</td>.*?</tr>", page, re.DOTALL)[-1]
-    return [re.sub("<.*?>", "", cell).strip() for cell in re.findall(r"<td.*?</td>", found, re.DOTALL)]
+    found = re.findall(rf"<tr[^>]*><th scope=.row.>{row}</th>.*?</tr>", page, re.DOTALL)[-1]
+    return [re.sub("<.*?>", "", cell).strip() for cell in re.findall(r"<t[hd].*?</t[hd]>", found, re.DOTALL)]
 
 
 def test_what_was_added_is_shown_where_a_set_was_augmented(folder, record):
@@ -131,7 +174,7 @@ def test_what_was_added_is_shown_where_a_set_was_augmented(folder, record):
     report.write(folder, RUN)
     page = (folder / "report.html").read_text()
     assert cells(page, "stage1_iter1") == [
-        "stage1_iter1", "8", "20", "75.0", "40.0 – 90.0", "4", "3", "25.0", "5.0 – 70.0", "disagree 12",
+        "stage1_iter1", "8", "20", "75.0", "40.0 to 90.0", "4", "3", "25.0", "5.0 to 70.0", "disagree 12",
     ]  # fmt: skip
     assert cells(page, "stage2_pairs") == ["stage2_pairs", "0", "20", "–", "", "", "", "", "", ""]
 
@@ -145,5 +188,5 @@ def test_accuracy_is_shown_by_level_and_by_subject(folder, record):
     record(folder, "evaluate_m_plus", result | {"per_subject": subjects})
     report.write(folder, RUN)
     page = (folder / "report.html").read_text()
-    assert "<th>Algebra</th><th>Number &lt;b&gt;theory</th>" in page
+    assert '<th scope="col">Algebra</th><th scope="col">Number &lt;b&gt;theory</th>' in page
     assert cells(page.partition("Accuracy by subject")[2], "m_plus") == ["m_plus", "83.3", "25.0"]
