@@ -16,8 +16,11 @@ import re
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from w2s.report.collect import COMPARISONS, MODELS, SELECTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 Results = dict[str, Any]
@@ -35,19 +38,36 @@ def interval(values: list[float]) -> str:
     mean = statistics.mean(values)
     if len(values) < 2:
         return f"{mean:.1f}"
-    t = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}.get(len(values) - 1, 2.0)
+    t = student_95(len(values) - 1)
     return f"{mean:.1f} ± {t * statistics.stdev(values) / math.sqrt(len(values)):.1f}"
+
+
+def student_95(freedom: int) -> float:
+    """The two-sided 95 % quantile of Student's t, to two digits: a table, and from 10 degrees of freedom a series.
+
+    Source: Abramowitz and Stegun 1964, 26.7.5, by powers of 1 / freedom.
+    """
+    table = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
+    if freedom <= len(table):
+        return table[freedom - 1]
+    z = statistics.NormalDist().inv_cdf(0.975)
+    terms = ((z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384)
+    return z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
+
+
+def names(results: list[Results], field: str, order: Iterable[str]) -> list[str]:
+    """What any of the seeds has under `field`, in the order of the report: on one of them a branch may have ended."""
+    return [name for name in order if any(name in result[field] for result in results)]
 
 
 def accuracy_table(results: list[Results]) -> list[str]:
     """A row a model: accuracy of each seed, mean over seeds, mean PGR."""
-    names = list(results[0]["models"])
     seeds = [str(result["seed"]) for result in results]
     lines = [
         "| model | " + " | ".join(f"seed {seed}" for seed in seeds) + " | mean, % | mean PGR |",
         "|---|" + "---:|" * (len(seeds) + 2),
     ]
-    for name in names:
+    for name in names(results, "models", MODELS):
         found = [result["models"].get(name) for result in results]
         cells = ["–" if model is None else f"{100 * model['accuracy']:.1f}" for model in found]
         mean = interval([100 * model["accuracy"] for model in found if model])
@@ -66,7 +86,7 @@ def paired_table(results: list[Results]) -> list[str]:
         "| comparison | " + " | ".join(f"seed {result['seed']}" for result in results) + " | mean |",
         "|---|" + "---:|" * (len(results) + 1),
     ]
-    for name in results[0]["paired"]:
+    for name in names(results, "paired", (f"{a} vs {b}" for a, b in COMPARISONS)):
         found = [result["paired"].get(name) for result in results]
         cells = ["–" if f is None else f"{100 * f['difference']:+.1f} (p {f['mcnemar_p']:.1g})" for f in found]
         mean = interval([100 * f["difference"] for f in found if f])
@@ -80,7 +100,7 @@ def selection_table(results: list[Results]) -> list[str]:
         "| selection | " + " | ".join(f"seed {result['seed']}" for result in results) + " |",
         "|---|" + "---:|" * len(results),
     ]
-    for name in results[0]["selection"]:
+    for name in names(results, "selection", SELECTIONS):
         cells = []
         for result in results:
             found = result["selection"].get(name)

@@ -29,10 +29,17 @@ def move(made: Path, place: Path) -> None:
     _sync(place.parent)
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all, and return when it is on the disk. One writer at a time."""
+def write(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a file that appears whole or not at all, and return when it is on the disk. One writer at a time.
+
+    If it need not be `durable`, the call does not wait for the disk: a kill leaves it whole or undone, and only a power
+    cut can lose or empty it.
+    """
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8")
+    if not durable:
+        os.replace(part, path)
+        return
     _sync(part)
     move(part, path)
 

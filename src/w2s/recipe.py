@@ -46,7 +46,8 @@ def build(run: Run, planning: bool = False) -> list[Step]:
     if "strong_ceiling" in asked:
         g.evaluate("strong_ceiling", g.fine_tune("strong_ceiling", M, g.gold_examples("train_2", M)))
 
-    # The control: the same two stages, with M's own few-shot majority in the place of the weak answers.
+    # The control: the same two stages, with M's own few-shot majority in the place of the weak answers. Of the weak
+    # model only the demonstrations remain, here and in D_icl.
     if "control_strong_only" in asked:
         draws = g.sample("control_samples", M, demonstrations)
         d_self = g.majority("control_answers", draws)
@@ -96,7 +97,7 @@ def weak_to_strong(g: Graph, d_weak: Step, d_icl: Step, demonstrations: Step, co
 def first_agreement(g: Graph, name: str, d_weak: Step, d_icl: Step, demonstrations: Step) -> Step:
     """The Stage I set of iteration 1: what both agree on; where the recipe says so (MATH), filled up to a number.
 
-    The control's is filled up likewise: it is to differ in the weak answers only.
+    The control's is filled up likewise: it is to differ in the weak answers only, and has the same demonstrations.
     """
     M, selection = g.recipe.strong, g.recipe.selection
     if selection.augment_to is None:

@@ -48,6 +48,12 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_the_name_before_the_ca
     assert seen == [".record.part", "rename", tmp_path.name]
 
 
+def test_what_need_not_be_durable_is_whole_and_waits_for_nothing(tmp_path: Path, seen: list[str]) -> None:
+    disk.write(tmp_path / "reached", "new", durable=False)
+    assert (tmp_path / "reached").read_text() == "new" and len(list(tmp_path.iterdir())) == 1
+    assert seen == ["rename"]
+
+
 def test_what_is_removed_is_gone_from_the_disk_as_well(tmp_path: Path, seen: list[str]) -> None:
     (tmp_path / "record").write_text("old")
     for _ in range(2):

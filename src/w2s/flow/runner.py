@@ -5,25 +5,21 @@ With Ray, steps that do not need each other run side by side.
 
 from __future__ import annotations
 
-import platform
-import socket
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import w2s
 from w2s.config import Runtime
 from w2s.costs import NO_WORK, Work
 from w2s.errors import BranchEnds, UserError
 from w2s.flow import fingerprint
 from w2s.flow.lock import Lock
+from w2s.flow.provenance import provenance
 from w2s.flow.step import Context, Step, ordered
 from w2s.flow.store import SCHEMA, Store
 
@@ -159,6 +155,7 @@ def run(steps: Sequence[Step], folder: Path, runtime: Runtime, observer: Observe
         store.sweep()
         waiting, running = list(order), dict[Future[dict[str, Any]], Step]()
         while waiting or running:
+            store.reach([s for s in order if s.name in outcome], durable=not outcome)
             step = next((s for s in waiting if all(n.name in outcome for n in s.inputs.values())), None)
             if step is None or len(running) == at_once:
                 for ended in wait(running, return_when=FIRST_COMPLETED).done:
@@ -180,6 +177,7 @@ def run(steps: Sequence[Step], folder: Path, runtime: Runtime, observer: Observe
                 store.tidy(step)
                 outcome[step.name] = _outcome(store.record(step.name) or {}, reused=True)
             _tell(observer, step, outcome[step.name])
+        store.reach(order, durable=True)
         store.sweep()
     return {step.name: outcome[step.name] for step in order}
 
@@ -306,13 +304,6 @@ def _make(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": seconds,
         "resumed": resumed,
-        "provenance": _provenance(),
+        "provenance": provenance(),
     }
     return store.commit(step, record)
-
-
-def _provenance() -> dict[str, str]:
-    """Versions of what is loaded; it is told, never part of the identity."""
-    names: tuple[str, ...] = ("torch", "transformers", "peft")
-    loaded = {name: metadata.version(name) for name in names if name in sys.modules}
-    return {"w2s": w2s.__version__, **loaded, "python": platform.python_version(), "host": socket.gethostname()}

@@ -77,7 +77,7 @@ class Step:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", self.name):
             raise ValueError(f"step name {self.name!r}: only letters, digits, '_', '-' and '.'")
         parts = PurePosixPath(self.output).parts
-        taken = (self.output and not parts) or parts[:1] in (("records",), (".work",), (".lock",))
+        taken = (self.output and not parts) or parts[:1] in (("records",), (".work",), (".lock",), (".reached.json",))
         if ".." in parts or self.output.startswith("/") or taken:
             raise ValueError(f"step {self.name}: output {self.output!r} must be a place of its own in the run's folder")
 

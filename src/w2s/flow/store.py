@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,11 @@ CHECKED_BYTES = 1_000_000
 
 
 class Store:
-    """The layout: `records/<step>.json`, `<output>`, and `.work/<step>-<fingerprint>/` with scratch and output."""
+    """The layout: `records/<step>.json`, `<output>`, and `.work/<step>-<fingerprint>/` with scratch and output.
+
+    `.reached.json` says which of the records belong to the last run of this folder: those of an earlier one stay until
+    they are replaced.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -43,6 +47,28 @@ class Store:
         for path in sorted((self.folder / "records").glob("*.json")):
             if (found := self.record(path.stem)) is not None:
                 yield found
+
+    def reach(self, steps: Iterable[Step], *, durable: bool = False) -> None:
+        """Write down that this run has come to the end of these steps, and of no others.
+
+        Durable where a run begins, since what stands there speaks for another run, and where it ends. In between a
+        power cut costs at most what the next run finds again, and waiting for the disk at each step costs seconds.
+        """
+        text = json.dumps({step.name: step.fingerprint for step in steps}, indent=1)
+        disk.write(self.folder / ".reached.json", text + "\n", durable=durable)
+
+    def reached(self) -> dict[str, str] | None:
+        """The fingerprints of the steps that the last run came to the end of; a skipped one has no record.
+
+        None in a folder from before this was written down.
+        """
+        try:
+            found = json.loads((self.folder / ".reached.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def damage(self, record: dict[str, Any]) -> str | None:
         """Why the output of a record cannot be used, or None."""

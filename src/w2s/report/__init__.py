@@ -14,13 +14,14 @@ from w2s.report import collect, html
 def write(folder: Path, run: config.Run) -> dict[str, Any]:
     """Write `results.json` and `report.html` into a run's folder and return the results.
 
-    A selection that kept nothing gets an empty file, so that every file of the contract is there after any run.
+    A selection that kept nothing, or was skipped since another one did, gets an empty file: every file of the contract
+    is there after any run. One that the run has not come to gets none.
 
     Raises:
         UserError: the folder holds no run.
     """
     results = collect.collect(folder, run)
-    for name in ("stage1_iter1", "stage1_iter2", "stage2_pairs"):
+    for name in collect.empty(folder):
         (folder / "data").mkdir(exist_ok=True)
         (folder / "data" / f"{name}.jsonl").touch()
     _replace(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

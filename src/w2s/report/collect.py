@@ -1,27 +1,25 @@
 """A run's records and answers, gathered into `results.json`.
 
-Reads `records/<step>.json` and `data/test_<model>.jsonl`. A model whose evaluation is missing (its branch
-ended, or the run is not finished) is left out; its reason stands under "ended".
+Reads `records/<step>.json` and `data/test_<model>.jsonl`, of the folder's last run only. A model whose evaluation is
+missing (its branch ended, or the run is not finished) is left out; its reason stands under "ended".
 """
 
 from __future__ import annotations
 
-import contextlib
-import platform
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from w2s import __version__, config, jsonl
+from w2s import config, jsonl
 from w2s.errors import UserError
+from w2s.flow.provenance import PACKAGES
 from w2s.flow.store import Store
 from w2s.metrics.pgr import pgr, pgr_interval
 from w2s.metrics.significance import difference_interval, mcnemar
 from w2s.seeds import derive
 
 MODELS = {
-    "weak_floor": "weak model, fine-tuned on gold train_1",
+    "weak_floor": "weak model, fine-tuned on gold train_1 where the task has one",
     "strong_zero_shot": "strong base, as it comes",
     "weak_icl": "strong base, shown weak demonstrations",
     "full_weak_ft": "strong, fine-tuned on every weak answer",
@@ -33,7 +31,10 @@ MODELS = {
     "m_plus": "Stage I.2, both: the policy of Stage II",
     "m_pro_dpo": "Stage II, DPO from m_plus",
     "m_pro_orpo": "Stage II, ORPO from m_plus",
-    "control_strong_only": "both stages without the weak model's answers",
+    "control_strong_only": (
+        "both stages with the strong model's own majority in place of the weak answers; of the weak model only the "
+        "demonstrations remain"
+    ),
     "strong_ceiling": "strong, fine-tuned on gold train_2",
 }
 """What each evaluated model is, in the order of the report."""
@@ -41,15 +42,16 @@ MODELS = {
 COMPARISONS = (
     ("m_plus", "weak_floor"),
     ("m_plus", "full_weak_ft"),
+    ("m_plus", "weak_icl"),
     ("m_pro_dpo", "m_plus"),
     ("m_pro_orpo", "m_plus"),
+    ("m_pro_dpo", "weak_icl"),
+    ("m_pro_orpo", "weak_icl"),
     ("m_pro_dpo", "control_strong_only"),
     ("m_pro_orpo", "control_strong_only"),
     ("m_plus", "strong_ceiling"),
 )
-"""Pairs of models that are tested against each other on the same questions."""
-
-PACKAGES = ("torch", "transformers", "peft", "vllm", "ray", "math-verify", "numpy")
+"""Pairs of models that are tested against each other on the same questions; `weak_icl` is prompted only."""
 
 SELECTIONS = tuple(
     f"{mark}{step}" for mark in ("", "control_") for step in ("stage1_iter1", "stage1_iter2", "stage2_pairs")
@@ -72,15 +74,33 @@ def wanted(recipe: config.Recipe) -> list[str]:
 
 
 def read_records(folder: Path) -> dict[str, dict[str, Any]]:
-    """Every step's record, by step name.
+    """The record of every step that the last run of the folder came to the end of, by step name.
+
+    In the order of that run. Records of an earlier run may lie beside them, with another seed or of steps that are no
+    longer asked for. A folder that does not say what its last run reached is older than that: all of its records.
 
     Raises:
         UserError: the folder is not a run's folder.
     """
-    records = {record["name"]: record for record in Store(folder).records()}
+    store = Store(folder)
+    records = {record["name"]: record for record in store.records()}
     if not records:
         raise UserError("holds no run", file=folder, expected="a folder that `w2s run` wrote, with records/*.json")
-    return records
+    reached = store.reached()
+    if reached is None:
+        return records
+    ours = reached.items()
+    return {name: records[name] for name, mark in ours if name in records and records[name]["fingerprint"] == mark}
+
+
+def empty(folder: Path) -> list[str]:
+    """The filters that the folder's last run came to the end of without an output: they ended, or were skipped.
+
+    Which of them an older folder's run came to is not known: all that have none.
+    """
+    records, reached = read_records(folder), Store(folder).reached()
+    made = {name for name, record in records.items() if not _ended(record)}
+    return [name for name in SELECTIONS[:3] if name not in made and (reached is None or name in reached)]
 
 
 def read_answers(folder: Path, names: Sequence[str]) -> dict[str, Rows]:
@@ -184,11 +204,12 @@ def _selection(records: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
 
 
 def _versions(records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """What is installed, corrected by what the records say they were made with."""
-    found = {"w2s": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
+    """What the records say they were made with; where steps differ all that was used, in the order of its use.
+
+    What is installed while a report is made does not count: that may be another machine, or a year later.
+    """
+    found: dict[str, dict[str, None]] = {package: {} for package in ("w2s", "python", *PACKAGES)}
     for record in sorted(records.values(), key=lambda record: record["finished"]):
-        found |= {package: version for package, version in record["provenance"].items() if package != "host"}
-    return found
+        for package in found.keys() & record["provenance"]:
+            found[package][record["provenance"][package]] = None
+    return {package: ", ".join(used) for package, used in found.items() if used}

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml
 from markupsafe import Markup
 
-from w2s import config
-from w2s.report import table
-from w2s.report.collect import MODELS, Rows, read_answers
+from w2s import config, presets
+from w2s.report import table, work
+from w2s.report.collect import MODELS, Rows, read_answers, read_records
 from w2s.seeds import derive
 
 SAMPLES = 20
 LONGEST = 4000
 """Characters of a question or response that the page shows."""
+SHORT = 80
+"""Characters of a final answer that it shows."""
 
 
 def render(folder: Path, run: config.Run, results: Mapping[str, Any]) -> str:
@@ -35,7 +36,7 @@ def render(folder: Path, run: config.Run, results: Mapping[str, Any]) -> str:
         "signed": table.signed,
         "p_value": table.p_value,
     }
-    models = results["models"]
+    models, records = results["models"], read_records(folder)
     return environment.get_template("report.html.j2").render(
         results=results,
         descriptions=MODELS,
@@ -45,9 +46,11 @@ def render(folder: Path, run: config.Run, results: Mapping[str, Any]) -> str:
             of: sorted({group for model in models.values() for group in model.get(f"per_{of}", {})}, key=_number)
             for of in ("level", "subject")
         },
+        work=work.table(records),
+        totals=work.totals(records),
         ks=sorted({k for model in models.values() for k in model.get("pass_at_k", {})}, key=_number),
         samples=choose_samples(read_answers(folder, list(models)), run.recipe.seed),
-        settings=yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        settings=presets.dump(run),
     )
 
 
@@ -70,6 +73,7 @@ def choose_samples(answers: Mapping[str, Rows], seed: int, count: int = SAMPLES)
                 {
                     "model": name,
                     "text": _shorten(answers[name][question_id]["response"]),
+                    "prediction": _shorten(str(answers[name][question_id].get("prediction") or ""), SHORT),
                     "verdict": answers[name][question_id]["verdict"],
                 }
                 for name in shown
@@ -96,5 +100,5 @@ def _number(text: str) -> tuple[int, str]:
     return (int(text), "") if str(text).isdigit() else (10**9, str(text))
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= LONGEST else text[:LONGEST] + f" … ({len(text)} characters)"
+def _shorten(text: str, longest: int = LONGEST) -> str:
+    return text if len(text) <= longest else text[:longest] + f" … ({len(text)} characters)"

@@ -51,7 +51,7 @@ def accuracy_bars(models: Mapping[str, Mapping[str, Any]]) -> str:
         _rows(axes, list(models))
         axes.set_xlim(0, 106)
         axes.set_xlabel("accuracy on test, %")
-        return _svg(figure)
+        return _svg(figure, "accuracy", "Bars: the accuracy of each model, as in the table that follows")
 
 
 def selection_funnel(selection: Mapping[str, Mapping[str, Any]]) -> str:
@@ -71,7 +71,7 @@ def selection_funnel(selection: Mapping[str, Mapping[str, Any]]) -> str:
         _rows(axes, list(selection))
         axes.set_xlim(0, 1.34 * widest)
         axes.set_xlabel("given (pale), kept (grey), kept and right (colour)")
-        return _svg(figure)
+        return _svg(figure, "selection", "Bars: what each filter was given and kept, as in the table that follows")
 
 
 def _figure(rows: int) -> tuple[Figure, Axes]:
@@ -88,12 +88,15 @@ def _rows(axes: Axes, labels: list[str]) -> None:
     axes.set_ylim(len(labels) - 0.5, -0.8)
 
 
-def _svg(figure: Figure) -> str:
+def _svg(figure: Figure, name: str, label: str) -> str:
+    """The figure for a page that has others: matplotlib calls the parts of each alike, so the name goes before."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'( id="|xlink:href="#|url\(#)', rf"\1{name}-", text)
+    text = text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
     return text

@@ -22,7 +22,7 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 def interval(bounds: Sequence[float] | None) -> str:
     """A 95 % interval of shares as percentages, or nothing."""
-    return "" if bounds is None else f"{100 * bounds[0]:.1f} – {100 * bounds[1]:.1f}"
+    return "" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
 
 
 def signed(value: float | None) -> str:
@@ -63,7 +63,7 @@ def _models(results: Mapping[str, Any]) -> Table:
             percent(model["accuracy"]),
             interval(model["ci95"]),
             signed(model["pgr"]),
-            "" if bounds is None else f"{bounds[0]:.2f} – {bounds[1]:.2f}",
+            "" if bounds is None else f"{bounds[0]:.2f} to {bounds[1]:.2f}",
             percent(model["no_answer"]),
             MODELS.get(name, ""),
             style="bold" if name in STRONG else "",
@@ -81,7 +81,7 @@ def _paired(paired: Mapping[str, Mapping[str, Any]]) -> Table:
         table.add_row(
             name,
             f"{100 * test['difference']:+.1f}",
-            f"{100 * low:+.1f} – {100 * high:+.1f}",
+            f"{100 * low:+.1f} to {100 * high:+.1f}",
             p_value(test["mcnemar_p"]),
         )
     return table

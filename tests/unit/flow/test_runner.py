@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from w2s import disk
 from w2s.config import Runtime
 from w2s.errors import BranchEnds, UserError
 from w2s.flow import runner
@@ -55,6 +57,11 @@ def fails(context):
     raise (context.params["error"] and UserError("bad gold")) or KeyboardInterrupt()
 
 
+def looks(context):
+    CALLS.extend(Store(context.cache.parent).reached())
+    return {}
+
+
 def careless(context):
     return {"path": Path("x")} if context.params["what"] == "result" else {}
 
@@ -93,7 +100,9 @@ def test_a_run_makes_everything_once_and_then_reuses_it(tmp_path):
         name: (o.result, o.seconds) for name, o in first.items()
     }
     assert all(o.reused for o in second.values()) and not any(o.reused for o in first.values())
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [".lock", "data", "models", "records"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
+        ".lock", ".reached.json", "data", "models", "records",
+    ]  # fmt: skip
 
 
 def test_results_are_what_json_gives_back_also_the_first_time(tmp_path):
@@ -114,6 +123,7 @@ def test_the_record_holds_identity_result_files_and_provenance(tmp_path):
         }
     ]
     assert {"w2s", "python", "host"} <= record["provenance"].keys()
+    assert record["provenance"]["numpy"] == metadata.version("numpy")  # be it loaded here or in a worker
     assert (record["schema"], record["status"], record["output"]) == (1, "done", "models/total")
 
 
@@ -223,6 +233,41 @@ def test_a_branch_that_ends_now_leaves_nothing_of_an_earlier_one(tmp_path):
     run(branch(really=True), tmp_path)
     assert not (tmp_path / "data" / "kept.jsonl").exists() and not (tmp_path / "models" / "m_plus").exists()
     assert {record["name"] for record in Store(tmp_path).records()} == {"agreement", "numbers", "total", "verdict"}
+
+
+def test_the_folder_says_what_its_last_run_reached(tmp_path):
+    """The first run makes all. The second one stops at its first step, the third skips what needs an ended one."""
+    assert Store(tmp_path).reached() is None
+    run(graph(), tmp_path)
+    first = {name: Store(tmp_path).record(name)["fingerprint"] for name in ("numbers", "total", "verdict")}
+    assert Store(tmp_path).reached() == first
+    with pytest.raises(UserError):
+        run([graph()[0].inputs["total"], Step("bad", fails, {"error": True}, output="data/bad"), *graph()], tmp_path)
+    assert Store(tmp_path).reached() == {name: first[name] for name in ("numbers", "total")}
+    assert Store(tmp_path).record("verdict")["fingerprint"] == first["verdict"]
+    run(branch(), tmp_path)
+    assert list(Store(tmp_path).reached()) == ["agreement", "hybrid", "m_plus", "numbers", "total", "verdict"]
+
+
+def test_what_was_reached_is_told_before_the_next_step_begins(tmp_path):
+    run([*graph(), Step("look", looks)], tmp_path)
+    assert CALLS == ["numbers", "total", "verdict"] * 2
+
+
+@pytest.mark.parametrize("content", [b"", b'{"numbers', b"[]", b"\xff"])
+def test_what_a_power_cut_spoiled_names_nothing(tmp_path, content):
+    run(graph(), tmp_path)
+    (tmp_path / ".reached.json").write_bytes(content)
+    assert Store(tmp_path).reached() == {}
+
+
+def test_a_reused_run_waits_for_the_disk_twice(tmp_path, monkeypatch):
+    """Where it begins and where it ends, be the steps 3 or 60: each of both syncs the file and its folder."""
+    run(graph(), tmp_path)
+    synced = []
+    monkeypatch.setattr(disk, "_sync", synced.append)
+    run(graph(), tmp_path)
+    assert synced == [tmp_path / "..reached.json.part", tmp_path] * 2
 
 
 @pytest.mark.parametrize(("user_error", "raised"), [(True, UserError), (False, KeyboardInterrupt)])

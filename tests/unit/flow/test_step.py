@@ -28,7 +28,9 @@ def test_outputs_inside_each_other_are_refused(output):
         ordered([Step("a", work, output="models/a"), Step("b", work, output=output)])
 
 
-@pytest.mark.parametrize("output", ["../x", "/x", "a/../../x", "records/x.json", ".work", ".", ".lock"])
+@pytest.mark.parametrize(
+    "output", ["../x", "/x", "a/../../x", "records/x.json", ".work", ".", ".lock", ".reached.json"]
+)
 def test_outputs_stay_in_the_folder_and_off_the_records(output):
     with pytest.raises(ValueError, match="place of its own"):
         Step("a", work, output=output)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -54,6 +55,21 @@ def test_pairs_are_joined_by_id(folder):
     assert paired["m_plus vs weak_floor"]["difference"] == pytest.approx(0.4)
     assert paired["m_plus vs weak_floor"]["mcnemar_p"] == pytest.approx(0.125)
     assert "m_pro_dpo vs control_strong_only" not in paired
+
+
+def test_training_is_tested_against_mere_prompting(folder, model):
+    """weak_icl is right on 0-7: the two questions 6 and 7 are its alone against M_plus, 7 against DPO.
+
+    McNemar: 2 * (1/2)^2 = 0.5, and min(1, 2 * 1/2) = 1.
+    """
+    model(folder, "weak_icl", range(0, 8))
+    paired = collect.collect(folder, RUN)["paired"]
+    assert list(paired) == [
+        "m_plus vs weak_floor", "m_plus vs full_weak_ft", "m_plus vs weak_icl", "m_pro_dpo vs m_plus",
+        "m_pro_dpo vs weak_icl", "m_plus vs strong_ceiling",
+    ]  # fmt: skip
+    assert paired["m_plus vs weak_icl"]["difference"] == pytest.approx(-0.2)
+    assert [paired[f"{name} vs weak_icl"]["mcnemar_p"] for name in ("m_plus", "m_pro_dpo")] == [0.5, 1.0]
 
 
 def test_selection_with_and_without_precision(folder):
@@ -115,6 +131,18 @@ def test_time_is_the_sum_over_steps_and_the_host_stays_private(folder):
     assert results["wall_seconds"] == pytest.approx(1.5 * steps)
     assert results["versions"]["w2s"] == "9.9"
     assert "secret-host" not in json.dumps(results)
+
+
+def test_versions_are_those_of_the_records_and_of_nothing_else(folder, record):
+    """Two versions of torch, then the first one again; numpy is installed here, and not on record."""
+    assert importlib.metadata.version("numpy")
+    for day, (name, torch) in enumerate({"weak_floor": "2.13.0", "m_plus": "2.14.1", "m_pro_dpo": "2.13.0"}.items(), 1):
+        record(folder, name, {})
+        path = folder / "records" / f"{name}.json"
+        found = json.loads(path.read_text())
+        found["provenance"]["torch"], found["finished"] = torch, f"2026-02-0{day}T00:00:00+00:00"
+        path.write_text(json.dumps(found))
+    assert collect.collect(folder, RUN)["versions"] == {"w2s": "9.9", "python": "3.11", "torch": "2.13.0, 2.14.1"}
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path):

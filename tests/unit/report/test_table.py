@@ -38,13 +38,13 @@ def test_what_was_added_has_columns_where_a_set_was_augmented(folder, record):
         "20",
         "75.0",
         "40.0",
-        "–",
+        "to",
         "90.0",
         "4",
         "3",
         "25.0",
         "5.0",
-        "–",
+        "to",
         "70.0",
     ]
 
