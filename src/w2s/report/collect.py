@@ -58,6 +58,7 @@ SELECTIONS = tuple(
 )
 """The filters of both stages, and the control's."""
 
+_COUNTS = ("short", "pairs", "same_text", "distinct_texts", "duplicate_texts", "dropped")
 _SAMPLED = ("pass_at_k", "pass_at_k_ci95", "maj_at_k", "maj_at_k_ci95")
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -199,7 +200,7 @@ def _selection(records: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
             selection[name] |= {"precision": judged.get("precision"), "precision_ci95": judged.get("ci95")}
             selection[name] |= {"added": result["added"], "added_precision": judged.get("added_precision")}
             selection[name] |= {"added_precision_ci95": judged.get("added_ci95")}
-            selection[name] |= {field: result[field] for field in ("short", "pairs", "dropped") if field in result}
+            selection[name] |= {field: result[field] for field in _COUNTS if field in result}
     return selection
 
 

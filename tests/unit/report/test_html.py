@@ -254,3 +254,17 @@ def test_accuracy_is_shown_by_level_and_by_subject(folder, record):
     page = (folder / "report.html").read_text()
     assert '<th scope="col">Algebra</th><th scope="col">Number &lt;b&gt;theory</th>' in page
     assert cells(page.partition("Accuracy by subject")[2], "m_plus") == ["m_plus", "83.3", "25.0"]
+
+
+def test_the_page_says_how_many_kept_pairs_are_one_text_twice(folder, record):
+    """Only where a step counted them: no column for records of before that, and an empty cell for Stage II."""
+    record(folder, "stage1_iter1", {"kept": 65, "of": 600, "dropped": {}})
+    report.write(folder, RUN)
+    assert "twice the same text" not in (folder / "report.html").read_text()
+    record(folder, "stage1_iter1", {"kept": 65, "of": 600, "same_text": 41, "dropped": {}})
+    record(folder, "stage2_pairs", {"kept": 9, "of": 600, "pairs": 9, "dropped": {}})
+    results = report.write(folder, RUN)
+    assert results["selection"]["stage1_iter1"]["same_text"] == 41
+    page = (folder / "report.html").read_text()
+    assert "twice the same text" in page
+    assert "<td>41</td>" in page
