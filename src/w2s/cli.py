@@ -11,10 +11,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from w2s import choices
 from w2s.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,12 +40,12 @@ Out = Annotated[Path | None, typer.Option(help="The run's folder (default: runs/
 Limit = Annotated[int | None, typer.Option(min=1, help="Keep only this many questions of each split.")]
 Seed = Annotated[int | None, typer.Option(help="The run's seed.")]
 TaskName = Annotated[str, typer.Option("--task", help="A task, or an answer style: see `w2s tasks`.")]
-Match = Annotated[Literal["equivalent", "string"], typer.Option(help="How final answers are compared.")]
+Match = Annotated[choices.Match, typer.Option(help="How final answers are compared.")]
 Layout = Annotated[
-    Literal["auto", "w2s", "gair", "trl", "lm-eval"],
+    choices.Layout,
     typer.Option(help="Whose files: ours, the paper's, TRL's, lm-eval's sample logs; auto: by the first row."),
 ]
-Join = Annotated[Literal["id", "question"], typer.Option(help="How gold is matched: by id or by the question's text.")]
+Join = Annotated[choices.Join, typer.Option(help="How gold is matched: by id or by the question's text.")]
 Gold = Annotated[str | None, typer.Option(help="Right answers: reports precision, never selects.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
@@ -130,10 +131,10 @@ def sample(
     engine: Annotated[str, typer.Option(help="transformers, vllm, openai or scripted.")] = "transformers",
     few_shot: Annotated[Path | None, typer.Option(help="A responses file, shown before each question.")] = None,
     prompt: Annotated[
-        Literal["plain", "chat"], typer.Option(help="Question and Answer, or the model's own chat template.")
+        choices.Prompt, typer.Option(help="Question and Answer, or the model's own chat template.")
     ] = "plain",
-    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option()] = "float32",
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
+    dtype: Annotated[choices.Dtype, typer.Option()] = "float32",
+    device: Annotated[choices.Device, typer.Option()] = "auto",
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
     trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code")] = False,
     server: Annotated[str | None, typer.Option(help="The server's base URL (engine openai).")] = None,
@@ -185,8 +186,7 @@ def grade(
     out: Annotated[str | None, typer.Option(help="Responses with prediction and verdict.")] = None,
     match: Match = "equivalent",
     scoring: Annotated[
-        Literal["w2s", "lm-eval-strict", "lm-eval-flexible"],
-        typer.Option(help="Ours, or GSM8K as lm-evaluation-harness scores it."),
+        choices.Scoring, typer.Option(help="Ours, or GSM8K as lm-evaluation-harness scores it.")
     ] = "w2s",
     layout: Layout = "auto",
     join: Join = "id",

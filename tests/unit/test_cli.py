@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from w2s import cli, verbs
+from w2s import choices, cli, verbs
 from w2s.errors import UserError
 
 
@@ -197,3 +198,19 @@ def test_version(capsys):
 
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == f"w2s {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "words"),
+    [
+        ("grade", "match", choices.Match),
+        ("grade", "scoring", choices.Scoring),
+        ("agree", "join", choices.Join),
+        ("pairs", "layout", choices.Layout),
+        ("sample", "prompt", choices.Prompt),
+    ],
+)
+def test_an_option_offers_the_words_of_the_one_definition(verb, option, words, capsys):
+    assert cli.main([verb, "--help"]) == 0
+    offered = capsys.readouterr().out.partition(f"--{option} ")[2]
+    assert offered.lstrip()[1:].startswith("|".join(get_args(words)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from w2s.verbs.golds import Join
-from w2s.verbs.grading import Scoring, grade
+from w2s.choices import Join, Scoring
+from w2s.verbs.grading import grade
 from w2s.verbs.selecting import GOLD_NAMES, agree, pairs
 from w2s.verbs.summaries import GradeSummary, SelectionSummary
 
