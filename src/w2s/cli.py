@@ -181,7 +181,7 @@ def sample(
 @app.command()
 def grade(
     task: TaskName,
-    gold: Annotated[str, typer.Option(help='Rows {"id", "answer"}; - is standard input.')],
+    gold: Annotated[str, typer.Option(help='Rows {"id", "answer"}, as `w2s tasks NAME --out FOLDER` writes them.')],
     responses: Annotated[str, typer.Option(help='Rows {"id", "question", "response"}; - is standard input.')],
     out: Annotated[str | None, typer.Option(help="Responses with prediction and verdict.")] = None,
     match: Match = "equivalent",
@@ -266,18 +266,35 @@ def pairs(
 
 
 @app.command("tasks")
-def list_tasks() -> None:
-    """List the tasks."""
+def list_tasks(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A task, to be written as files.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder for its questions and gold, two files a split.")] = None,
+    limit: Limit = None,
+) -> None:
+    """List the tasks and answer styles, or write a task as files."""
+    if name is not None and out is not None:
+        from w2s import verbs
+
+        typer.echo("\n".join(verbs.export(name, out, limit)))
+        return
+    if name is not None or out is not None:
+        raise UserError("a task is written into a folder", expected="w2s tasks NAME --out FOLDER")
     from w2s import console, tasks
 
-    console.print_facts([(name, tasks.describe(name)) for name in tasks.names()])
+    console.print_facts([(name, tasks.describe(name)) for name in tasks.names()], "tasks")
+    console.print_facts(list(tasks.styles().items()), "answer styles (--task of grade, agree and pairs takes one too)")
 
 
 @app.command("presets")
-def list_presets() -> None:
-    """List the presets."""
+def list_presets(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A preset, to be printed.")] = None,
+) -> None:
+    """List the presets, or print one: every value with its source."""
     from w2s import console, presets
 
+    if name is not None:
+        typer.echo(presets.text(name), nl=False)
+        return
     console.print_facts([(name, presets.describe(name)) for name in presets.names()])
 
 
