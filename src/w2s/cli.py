@@ -100,12 +100,15 @@ def plan(
 
         asked = next(step.given["questions"] for step in steps if step.name == "questions_train_2")
         rates = budget.rates(*machine.measure(loaded, asked), "probed") | rates
+    overlap = next(step for step in steps if step.name == "overlap")
     planned = runner.plan(steps, folder, {name: rate.tokens_per_second for name, rate in rates.items()})
     found = budget.budget(planned, steps, loaded.recipe, rates, counts, devices or loaded.runtime.tensor_parallel)
     if as_json:
-        typer.echo(json.dumps(budget.as_dict(planned, found), indent=1, default=lambda value: value.model_dump()))
+        told = budget.as_dict(planned, found) | {"overlap": overlap.params}
+        typer.echo(json.dumps(told, indent=1, default=lambda value: value.model_dump()))
     else:
         console.print_plan(planned, found)
+        typer.echo("".join(f"{line}\n" for line in overlap.given["lines"]), nl=False)
 
 
 @app.command()

@@ -30,9 +30,12 @@ def move(made: Path, place: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all, and return when it is on the disk. One writer at a time."""
+    """Write a file that appears whole or not at all, and return when it is on the disk. One writer at a time.
+
+    Half a surrogate pair, which an id may have and UTF-8 has not, is written as the escape that JSON has for it.
+    """
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
+    part.write_text(text, encoding="utf-8", errors="backslashreplace")
     _sync(part)
     move(part, path)
 

@@ -12,6 +12,7 @@ import yaml
 from markupsafe import Markup
 
 from w2s import config
+from w2s.flow.store import Store
 from w2s.report import table
 from w2s.report.collect import MODELS, Rows, read_answers
 from w2s.seeds import derive
@@ -36,11 +37,12 @@ def render(folder: Path, run: config.Run, results: Mapping[str, Any]) -> str:
         "p_value": table.p_value,
     }
     models = results["models"]
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         results=results,
         descriptions=MODELS,
         method=table.STRONG,
         figures=_figures(results),
+        overlap=(Store(folder).record("overlap") or {}).get("result"),
         groups={
             of: sorted({group for model in models.values() for group in model.get(f"per_{of}", {})}, key=_number)
             for of in ("level", "subject")
@@ -49,6 +51,7 @@ def render(folder: Path, run: config.Run, results: Mapping[str, Any]) -> str:
         samples=choose_samples(read_answers(folder, list(models)), run.recipe.seed),
         settings=yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
     )
+    return page.encode("utf-8", "backslashreplace").decode()  # an id may have half a surrogate pair
 
 
 def choose_samples(answers: Mapping[str, Rows], seed: int, count: int = SAMPLES) -> list[dict[str, Any]]:
