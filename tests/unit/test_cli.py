@@ -53,6 +53,17 @@ def test_the_recipe_file_of_a_run_can_be_run_again(tmp_path, monkeypatch):
     assert presets.load(f"{tmp_path}/recipe.yaml") == loaded
 
 
+def test_a_plan_says_that_another_seed_replaces_the_run_in_the_folder(tmp_path, monkeypatch):
+    import w2s.recipe
+    from w2s.flow import runner
+
+    monkeypatch.setattr(w2s.recipe, "build", lambda run, planning: [])
+    loaded, _, steps = cli._recipe([], None, None, 5)
+    runner.run(steps, tmp_path, loaded.runtime)
+    planned = runner.plan(cli._recipe([], None, None, 6)[2], tmp_path)
+    assert [(step.decision, step.reason) for step in planned] == [("rerun", "recipe.seed changed from 5 to 6")]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
