@@ -11,10 +11,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from w2s import choices
 from w2s.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,12 +40,12 @@ Out = Annotated[Path | None, typer.Option(help="The run's folder (default: runs/
 Limit = Annotated[int | None, typer.Option(min=1, help="Keep only this many questions of each split.")]
 Seed = Annotated[int | None, typer.Option(help="The run's seed.")]
 TaskName = Annotated[str, typer.Option("--task", help="A task, or an answer style: see `w2s tasks`.")]
-Match = Annotated[Literal["equivalent", "string"], typer.Option(help="How final answers are compared.")]
+Match = Annotated[choices.Match, typer.Option(help="How final answers are compared.")]
 Layout = Annotated[
-    Literal["auto", "w2s", "gair", "trl", "lm-eval"],
+    choices.Layout,
     typer.Option(help="Whose files: ours, the paper's, TRL's, lm-eval's sample logs; auto: by the first row."),
 ]
-Join = Annotated[Literal["id", "question"], typer.Option(help="How gold is matched: by id or by the question's text.")]
+Join = Annotated[choices.Join, typer.Option(help="How gold is matched: by id or by the question's text.")]
 Gold = Annotated[str | None, typer.Option(help="Right answers: reports precision, never selects.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
@@ -99,12 +100,15 @@ def plan(
 
         asked = next(step.given["questions"] for step in steps if step.name == "questions_train_2")
         rates = budget.rates(*machine.measure(loaded, asked), "probed") | rates
+    overlap = next(step for step in steps if step.name == "overlap")
     planned = runner.plan(steps, folder, {name: rate.tokens_per_second for name, rate in rates.items()})
     found = budget.budget(planned, steps, loaded.recipe, rates, counts, devices or loaded.runtime.tensor_parallel)
     if as_json:
-        typer.echo(json.dumps(budget.as_dict(planned, found), indent=1, default=lambda value: value.model_dump()))
+        told = budget.as_dict(planned, found) | {"overlap": overlap.params}
+        typer.echo(json.dumps(told, indent=1, default=lambda value: value.model_dump()))
     else:
         console.print_plan(planned, found)
+        typer.echo("".join(f"{line}\n" for line in overlap.given["lines"]), nl=False)
 
 
 @app.command()
@@ -130,10 +134,10 @@ def sample(
     engine: Annotated[str, typer.Option(help="transformers, vllm, openai or scripted.")] = "transformers",
     few_shot: Annotated[Path | None, typer.Option(help="A responses file, shown before each question.")] = None,
     prompt: Annotated[
-        Literal["plain", "chat"], typer.Option(help="Question and Answer, or the model's own chat template.")
+        choices.Prompt, typer.Option(help="Question and Answer, or the model's own chat template.")
     ] = "plain",
-    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option()] = "float32",
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
+    dtype: Annotated[choices.Dtype, typer.Option()] = "float32",
+    device: Annotated[choices.Device, typer.Option()] = "auto",
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
     trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code")] = False,
     server: Annotated[str | None, typer.Option(help="The server's base URL (engine openai).")] = None,
@@ -180,13 +184,12 @@ def sample(
 @app.command()
 def grade(
     task: TaskName,
-    gold: Annotated[str, typer.Option(help='Rows {"id", "answer"}; - is standard input.')],
+    gold: Annotated[str, typer.Option(help='Rows {"id", "answer"}, as `w2s tasks NAME --out FOLDER` writes them.')],
     responses: Annotated[str, typer.Option(help='Rows {"id", "question", "response"}; - is standard input.')],
     out: Annotated[str | None, typer.Option(help="Responses with prediction and verdict.")] = None,
     match: Match = "equivalent",
     scoring: Annotated[
-        Literal["w2s", "lm-eval-strict", "lm-eval-flexible"],
-        typer.Option(help="Ours, or GSM8K as lm-evaluation-harness scores it."),
+        choices.Scoring, typer.Option(help="Ours, or GSM8K as lm-evaluation-harness scores it.")
     ] = "w2s",
     layout: Layout = "auto",
     join: Join = "id",
@@ -266,18 +269,35 @@ def pairs(
 
 
 @app.command("tasks")
-def list_tasks() -> None:
-    """List the tasks."""
+def list_tasks(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A task, to be written as files.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder for its questions and gold, two files a split.")] = None,
+    limit: Limit = None,
+) -> None:
+    """List the tasks and answer styles, or write a task as files."""
+    if name is not None and out is not None:
+        from w2s import verbs
+
+        typer.echo("\n".join(verbs.export(name, out, limit)))
+        return
+    if name is not None or out is not None:
+        raise UserError("a task is written into a folder", expected="w2s tasks NAME --out FOLDER")
     from w2s import console, tasks
 
-    console.print_facts([(name, tasks.describe(name)) for name in tasks.names()])
+    console.print_facts([(name, tasks.describe(name)) for name in tasks.names()], "tasks")
+    console.print_facts(list(tasks.styles().items()), "answer styles (--task of grade, agree and pairs takes one too)")
 
 
 @app.command("presets")
-def list_presets() -> None:
-    """List the presets."""
+def list_presets(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A preset, to be printed.")] = None,
+) -> None:
+    """List the presets, or print one: every value with its source."""
     from w2s import console, presets
 
+    if name is not None:
+        typer.echo(presets.text(name), nl=False)
+        return
     console.print_facts([(name, presets.describe(name)) for name in presets.names()])
 
 

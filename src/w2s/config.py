@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from w2s import references
+from w2s.choices import Device as Device
+from w2s.choices import Dtype as Dtype
+from w2s.choices import Match as Match
+from w2s.choices import Prompt as Prompt
 
-Match = Literal["string", "equivalent"]
-Dtype = Literal["float32", "bfloat16"]
-Prompt = Literal["plain", "chat"]
 Baseline = Literal[
     "weak_floor", "strong_zero_shot", "weak_icl", "full_weak_ft", "strong_ceiling", "control_strong_only"
 ]
@@ -263,7 +264,7 @@ class Recipe(_Frozen):
 class Runtime(_Frozen):
     """Where and how a run happens. Nothing here may change what is computed."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads; 0 leaves the choice to torch."""
     progress: bool = True

@@ -32,11 +32,12 @@ def move(made: Path, place: Path) -> None:
 def write(path: Path, text: str, *, durable: bool = True) -> None:
     """Write a file that appears whole or not at all, and return when it is on the disk. One writer at a time.
 
-    If it need not be `durable`, the call does not wait for the disk: a kill leaves it whole or undone, and only a power
-    cut can lose or empty it.
+    Half a surrogate pair, which an id may have and UTF-8 has not, is written as the escape that JSON has for it. If it
+    need not be `durable`, the call does not wait for the disk: a kill leaves it whole or undone, and only a power cut
+    can lose or empty it.
     """
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
+    part.write_text(text, encoding="utf-8", errors="backslashreplace")
     if not durable:
         os.replace(part, path)
         return

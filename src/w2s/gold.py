@@ -19,7 +19,7 @@ from w2s.answers import Style, Verdict, stated
 from w2s.answers.canonical import canonical
 from w2s.answers.extract import MAX_ANSWER
 from w2s.answers.typed import AnswerType, within
-from w2s.config import Match
+from w2s.choices import Match
 from w2s.errors import BranchEnds, UserError
 from w2s.tasks.base import Arith
 from w2s.tasks.own_files import OwnFiles

@@ -11,14 +11,13 @@ lm-eval  sample logs of EleutherAI/lm-evaluation-harness (--log_samples): {"doc_
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from w2s import answers
+from w2s import answers, choices
 from w2s.answers import Style
 from w2s.tasks.rows import Row
 
-Name = Literal["auto", "w2s", "gair", "trl", "lm-eval"]
-"""`auto` decides from the fields of a file's first row."""
+Name = choices.Layout
 
 
 class Given(NamedTuple):

@@ -81,7 +81,7 @@ class Plain:
 PLAIN = Plain()
 
 prompt, completion, stop = PLAIN.prompt, PLAIN.completion, PLAIN.stop
-"""The plain format, where no model is known: verbs on files."""
+"""The plain format by itself, for scripts, benchmarks and tests. What asks for a model takes a `Builder`."""
 
 
 def digest(*content: object) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 from w2s import config, engines, jsonl, models, parity, tasks
 from w2s.engines import canary, journal
@@ -16,8 +16,6 @@ from w2s.prompting import PLAIN, Builder
 from w2s.records import Question, Response
 from w2s.seeds import derive
 from w2s.tasks import rows
-
-Files = Literal["gsm8k", "math", "olympicarena", "jsonl"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +39,12 @@ def questions(task: str, split: str, limit: int | None = None) -> list[Question]
     Raises:
         UserError: no such task or split, or a bad file.
     """
-    if task not in tasks.names():
-        raise UserError(f"there is no task {task!r}", field="--task", expected=", ".join(tasks.names()))
-    if task == "arith":
-        sizes = {} if limit is None else dict.fromkeys(("train_1", "train_2", "test"), limit)
-        return tasks.load(config.ArithTask(**sizes)).questions(split)[:limit]
-    if task == "word_problems":
-        return tasks.load(config.WordProblemsTask()).questions(split)[:limit]
-    name = cast(Files, task)
-    if task != "jsonl" and split in tasks.SPLITS and not Path(split).exists():
-        return tasks.load(config.FilesTask(name=name)).questions(split)[:limit]
-    return tasks.load(config.FilesTask(name=name, test=split)).questions("test")[:limit]
+    described = tasks.by_name(task, limit)
+    if isinstance(described, config.FilesTask) and (
+        task == "jsonl" or split not in tasks.SPLITS or Path(split).exists()
+    ):
+        described, split = described.model_copy(update={"test": split}), "test"
+    return tasks.load(described).questions(split)[:limit]
 
 
 def demonstrations(file: Path) -> list[Response]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from w2s import answers, jsonl, layouts
 from w2s.answers import Style, stated
-from w2s.config import Match
+from w2s.choices import Match
 from w2s.files import Index
 from w2s.layouts import Given
 from w2s.method import agreement

@@ -29,3 +29,8 @@ def test_the_readme_names_every_verb_and_no_other() -> None:
     verbs = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     named = set(re.findall(r"`w2s ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert named == verbs
+
+
+def test_decisions_stand_newest_first() -> None:
+    dates = re.findall(r"^## (\d{4}-\d\d-\d\d): ", (ROOT / "docs/decisions.md").read_text(encoding="utf-8"), re.M)
+    assert len(dates) > 30 and dates == sorted(dates, reverse=True)

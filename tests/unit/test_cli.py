@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from w2s import cli, verbs
+from w2s import answers, choices, cli, presets, sampling, tasks, verbs
 from w2s.errors import UserError
 
 
@@ -50,6 +51,17 @@ def test_the_recipe_file_of_a_run_can_be_run_again(tmp_path, monkeypatch):
     loaded, _, steps = cli._recipe(["training.epochs=2"], None, None, 5)
     runner.run(steps, tmp_path, loaded.runtime)
     assert presets.load(f"{tmp_path}/recipe.yaml") == loaded
+
+
+def test_a_plan_says_that_another_seed_replaces_the_run_in_the_folder(tmp_path, monkeypatch):
+    import w2s.recipe
+    from w2s.flow import runner
+
+    monkeypatch.setattr(w2s.recipe, "build", lambda run, planning: [])
+    loaded, _, steps = cli._recipe([], None, None, 5)
+    runner.run(steps, tmp_path, loaded.runtime)
+    planned = runner.plan(cli._recipe([], None, None, 6)[2], tmp_path)
+    assert [(step.decision, step.reason) for step in planned] == [("rerun", "recipe.seed changed from 5 to 6")]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +110,11 @@ def test_the_recipe_file_of_a_run_can_be_run_again(tmp_path, monkeypatch):
         ["agree", "--task", "arith", "--weak", "a", "--strong", "b", "--out", "c", "--match", "almost"],
         ["sample", "--model", "x/y", "--task", "sums", "--split", "test", "--out", "o.jsonl"],
         ["sample", "--model", "x/y", "--task", "arith", "--split", "tset", "--out", "o.jsonl"],
+        ["tasks", "arith"],
+        ["tasks", "--out", "folder"],
+        ["tasks", "sums", "--out", "folder"],
+        ["tasks", "jsonl", "--out", "folder"],
+        ["presets", "tny"],
     ],
 )
 def test_a_user_error_is_2_without_a_traceback(arguments, capsys, tmp_path, monkeypatch):
@@ -197,3 +214,46 @@ def test_version(capsys):
 
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == f"w2s {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "words"),
+    [
+        ("grade", "match", choices.Match),
+        ("grade", "scoring", choices.Scoring),
+        ("agree", "join", choices.Join),
+        ("pairs", "layout", choices.Layout),
+        ("sample", "prompt", choices.Prompt),
+    ],
+)
+def test_an_option_offers_the_words_of_the_one_definition(verb, option, words, capsys):
+    assert cli.main([verb, "--help"]) == 0
+    offered = capsys.readouterr().out.partition(f"--{option} ")[2]
+    assert offered.lstrip()[1:].startswith("|".join(get_args(words)))
+
+
+def test_tasks_lists_tasks_and_answer_styles(capsys):
+    assert cli.main(["tasks"]) == 0
+    words = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert words == [*tasks.names(), *get_args(answers.Style)[:2], "olympicarena", "number", "text"]
+
+
+def test_a_preset_is_printed_with_the_sources_of_its_values(capsys):
+    assert cli.main(["presets", "tiny"]) == 0
+    assert capsys.readouterr().out == (Path(presets.__file__).parent / "tiny.yaml").read_text(encoding="utf-8")
+
+
+def test_responses_to_a_built_in_task_can_be_graded(tmp_path, capsys):
+    """The gold of `w2s tasks` is that of the questions `w2s sample` asks: of three, the last is answered wrongly."""
+    assert cli.main(["tasks", "arith", "--out", str(tmp_path / "arith"), "--limit", "3"]) == 0
+    assert "gold_test.jsonl: 3 answers" in capsys.readouterr().out
+    gold = tmp_path / "arith" / "gold_test.jsonl"
+    said = [json.loads(line)["solution"] for line in gold.read_text().splitlines()]
+    asked = sampling.questions("arith", "test", 3)
+    rows = [
+        {"id": question.id, "question": question.question, "response": text}
+        for question, text in zip(asked, [*said[:2], "#### -1"], strict=True)
+    ]
+    given = write(tmp_path / "r.jsonl", *rows)
+    assert cli.main(["grade", "--task", "arith", "--gold", str(gold), "--responses", given]) == 0
+    assert "66.67%" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(os, "fsync", lambda descriptor: calls.append(names[descriptor]))
     monkeypatch.setattr(os, "replace", renaming)
     return calls
+
+
+def test_half_a_surrogate_pair_is_written_as_its_escape(tmp_path: Path) -> None:
+    disk.write(tmp_path / "record.json", json.dumps({"id": "é\ud800"}, ensure_ascii=False))
+    assert (tmp_path / "record.json").read_text(encoding="utf-8") == '{"id": "é\\ud800"}'
+    assert json.loads((tmp_path / "record.json").read_bytes()) == {"id": "é\ud800"}
 
 
 def test_a_folder_is_synced_with_all_that_is_in_it(tmp_path: Path, seen: list[str]) -> None:

@@ -6,18 +6,23 @@ import importlib
 import json
 import random
 import re
+import shlex
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from w2s import engines, gold, presets, recipe, tasks
+from w2s import cli, engines, gold, presets, recipe, tasks
 from w2s.config import FilesTask
 from w2s.engines import journal
 from w2s.engines.base import Decoding, Request
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
+
+
+README = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```[a-z]*\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -85,3 +90,28 @@ def test_the_engine_keeps_what_every_engine_promises(example: ModuleType, tmp_pa
     (tmp_path / "torn").write_bytes(b"".join(lines[:7]) + lines[7][:20])
     assert journal.generate(engine, requests, hot, tmp_path / "torn") == unbroken
     assert len({c.text for c in unbroken}) > len({c.text for c in journal.generate(engine, requests, greedy)})
+
+
+def test_the_readme_shows_what_its_commands_on_the_shipped_files_print(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command on `examples/files`, and after it, in a block of its own, what it prints. Figures by hand.
+
+    grade: q3 is wrong (26 for 24), q4 has no answer, so 4 of 6; by string q2 (0.5 for 1/2) and q6 (no ####) fall out.
+    agree: on q1, q3 and q6, of which q3's label is wrong; q2 and q5 disagree, q4's strong text has no answer.
+    pairs: q3 has 24, 26, 25, 24, 26, a vote of 0.4, and of q6 no sample differs; the others make a pair each.
+    """
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(FOLDER)
+    shown = [(block, BLOCKS[place + 1]) for place, block in enumerate(BLOCKS) if "examples/files/" in block]
+    assert len(shown) == 3
+    for block, output in shown:
+        _, *arguments = shlex.split(block.replace("\\\n", ""))
+        assert cli.main(arguments) == 0
+        assert capsys.readouterr().out == output
+    assert {path.name for path in tmp_path.iterdir()} == {"examples", "graded.jsonl", "stage1.jsonl", "pairs.jsonl"}
+
+
+def test_the_readme_names_files_that_exist() -> None:
+    named = re.findall(r"(?:examples|docs|scripts)/[\w./-]*\w", README)
+    assert named and all((FOLDER.parent / name).exists() for name in named), named

@@ -68,6 +68,11 @@ def test_adaptive_sampling_is_another_step_and_leaves_the_others_as_they_are(ste
     assert (adaptive["stage2_pairs"].params["n"], plain["stage2_pairs"].params.get("n")) == (10, None)
 
 
+def test_what_the_guard_of_splits_found_is_a_step_that_nothing_needs(steps: dict[str, Step]) -> None:
+    assert steps["overlap"].params["given"] == {"train_1": 5, "train_2": 5, "test": 5}
+    assert not any(steps["overlap"] in step.inputs.values() for step in steps.values())
+
+
 def test_the_control_differs_in_the_weak_answers_only(steps: dict[str, Step]) -> None:
     assert inputs(steps["control_stage1_iter1"]) == {"weak": "control_answers", "strong": "icl_answers"}
     assert inputs(steps["control_stage2_pairs"]) == {"weak": "control_answers", "samples": "control_m_plus_samples"}

@@ -14,7 +14,7 @@ from w2s.answers.canonical import Form, canonical
 from w2s.answers.extract import MAX_ANSWER, Style
 from w2s.answers.released import normalise
 from w2s.answers.stated import read
-from w2s.config import Match
+from w2s.choices import Match
 from w2s.errors import UserError
 from w2s.records import Answered, Response, Verdict
 

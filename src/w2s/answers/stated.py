@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 
 from w2s.answers.extract import Style, extract
 from w2s.answers.typed import AnswerType, typed
-from w2s.config import Match
+from w2s.choices import Match
 
 TOLERANCE = 1.01e-5
 """The largest difference at which OlympicArena's judge takes two numbers as equal (code/judge.py)."""

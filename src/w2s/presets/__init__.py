@@ -42,6 +42,13 @@ def describe(name: str) -> str:
     return " ".join(comment)
 
 
+def text(name: str) -> str:
+    """A preset's file as it is, with the comments that say where each value comes from. Raises UserError: no such."""
+    if name not in names():
+        raise UserError(f"no preset is called {name!r}{_meant(name, names())}", expected=f"one of {', '.join(names())}")
+    return _path(name).read_text(encoding="utf-8")
+
+
 def load(source: str, overrides: Sequence[str] = ()) -> Run:
     """The recipe of a preset or a file, with `a.b=c` overrides (`c` is read as YAML).
 

@@ -37,11 +37,12 @@ def render(folder: Path, run: config.Run, results: Mapping[str, Any]) -> str:
         "p_value": table.p_value,
     }
     models, records = results["models"], read_records(folder)
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         results=results,
         descriptions=MODELS,
         method=table.STRONG,
         figures=_figures(results),
+        overlap=records.get("overlap", {}).get("result"),
         groups={
             of: sorted({group for model in models.values() for group in model.get(f"per_{of}", {})}, key=_number)
             for of in ("level", "subject")
@@ -52,6 +53,7 @@ def render(folder: Path, run: config.Run, results: Mapping[str, Any]) -> str:
         samples=choose_samples(read_answers(folder, list(models)), run.recipe.seed),
         settings=presets.dump(run),
     )
+    return page.encode("utf-8", "backslashreplace").decode()  # an id may have half a surrogate pair
 
 
 def choose_samples(answers: Mapping[str, Rows], seed: int, count: int = SAMPLES) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from w2s import gold, jsonl
 from w2s.answers import stated
-from w2s.config import Match
+from w2s.choices import Match
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
 from w2s.metrics import accuracy as metrics

@@ -40,11 +40,18 @@ class Graph:
                 mend="use a server with: w2s sample --engine openai",
             )
         self.sources = Sources(run, planning)
+        self._overlap()
         self.questions = {split: self._questions(split) for split in self.sources.questions}
 
     def _add(self, step: Step) -> Step:
         self.steps.append(step)
         return step
+
+    def _overlap(self) -> None:
+        """A step of its own: the same questions may be left where another split or policy shares others with them."""
+        found = self.sources.overlap
+        given = {"lines": found.lines()}
+        self._add(Step("overlap", supervise.overlap, params=found.as_dict(), given=given, kind="data"))
 
     def _questions(self, split: str) -> Step:
         found = self.sources.questions[split]

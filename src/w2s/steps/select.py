@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from w2s import jsonl, streams
-from w2s.config import Match
+from w2s.choices import Match
 from w2s.errors import BranchEnds
 from w2s.files import Index
 from w2s.flow.step import Context

@@ -19,7 +19,7 @@ _NOT_FOUND = "not found"
 
 
 class Sources:
-    """The questions of each split, and what steps have to know of gold and of models for their identity.
+    """The questions of each split, what the guard of splits found, and what steps have to know for their identity.
 
     `gold_hash` is by split: identity needs a hash of the answers, and no step built here gets an answer itself.
     """
@@ -35,7 +35,8 @@ class Sources:
             UserError: questions, gold of train_1 or test, or a model reference cannot be used.
         """
         self._recipe, self._offline, self._planning = run.recipe, run.runtime.offline, planning
-        self.questions = tasks.prepare(self._recipe.task, self._recipe.limit).questions
+        prepared = tasks.prepare(self._recipe.task, self._recipe.limit)
+        self.questions, self.overlap = prepared.questions, prepared.overlap
         self.style = tasks.load(self._recipe.task).style
         self._identities = {ref: self._identity(ref) for ref in dict.fromkeys((self._recipe.weak, self._recipe.strong))}
         self._builders = {ref: self._builder(ref) for ref in self._identities}

@@ -9,6 +9,13 @@ from w2s.errors import BranchEnds
 from w2s.flow.step import Context
 
 
+def overlap(context: Context) -> dict[str, Any]:
+    """Show and record which questions stand in two splits; the guard's finding is its identity and its result."""
+    if context.given["lines"]:
+        context.show("\n".join(context.given["lines"]))
+    return dict(context.params)
+
+
 def questions(context: Context) -> dict[str, Any]:
     """Write a split's questions, without gold, as the guard and the limit left them."""
     rows = [{"id": q.id, "question": q.question} for q in context.given["questions"]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
+from pydantic import TypeAdapter
+
 from w2s import config
 from w2s.answers import Style
 from w2s.errors import UserError
@@ -23,6 +25,7 @@ __all__ = [
     "Overlap",
     "Prepared",
     "Task",
+    "by_name",
     "content_hash",
     "describe",
     "from_hub",
@@ -30,6 +33,7 @@ __all__ = [
     "names",
     "prepare",
     "style",
+    "styles",
 ]
 
 _DESCRIPTIONS = {
@@ -38,13 +42,18 @@ _DESCRIPTIONS = {
     "math": "MATH and MATH-500, from local files, or from the hub (EleutherAI/hendrycks_math, HuggingFaceH4/MATH-500)",
     "olympicarena": "OlympicArena, English, without code, from local files, or from the hub (GAIR/OlympicArena)",
     "word_problems": "arithmetic word problems that people wrote, from a folder that docs/word_problems.md tells of",
-    "jsonl": "your own questions, with or without gold",
+    "jsonl": "your own questions, with or without gold, in the style gsm8k where nothing else is said",
 }
 _FILES = {"gsm8k": Gsm8k, "jsonl": OwnFiles, "math": Math, "olympicarena": OlympicArena}
-_STYLES: dict[str, Style] = {
-    "arith": "gsm8k", "gsm8k": "gsm8k", "jsonl": "number", "math": "math", "olympicarena": "olympicarena",
-    "word_problems": "gsm8k", "number": "number", "text": "text",
-}  # fmt: skip
+_NAMED: TypeAdapter[config.Task] = TypeAdapter(config.Task)
+_STYLES: dict[Style, str] = {
+    "gsm8k": 'a line "#### 72"; else a statement ("the answer is 72", a box), else the last number',
+    "math": 'a statement ("the answer is: 1/2", \\boxed{1/2}), a formula too; else "#### 1/2", else the last number',
+    "olympicarena": "a statement, read as the type of answer that the question asks for; else an option or number",
+    "number": 'a statement, of which its number counts; else "#### 72", else the last number',
+    "text": "a statement, as a text; else the last line",
+}
+"""How a response states its final answer: `answers.extract` has the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +74,40 @@ def describe(name: str) -> str:
     return _DESCRIPTIONS[name]
 
 
+def styles() -> dict[Style, str]:
+    """The answer styles, each with a line about where it finds a final answer."""
+    return dict(_STYLES)
+
+
+def by_name(name: str, limit: int | None = None) -> config.Task:
+    """The task as in a recipe that says its name only, with all defaults; `arith` with `limit` questions a split.
+
+    Raises:
+        UserError: no such task.
+    """
+    if name not in _DESCRIPTIONS:
+        raise _unknown(name, names())
+    sized = {} if name != "arith" or limit is None else dict.fromkeys(SPLITS, limit)
+    return _NAMED.validate_python({"name": name, **sized})
+
+
 def style(task: str) -> Style:
-    """The answer style that `--task` means for the file verbs: a task's name, or the name of a style.
+    """The answer style that `--task` means for the file verbs: that of a recipe's task, or one by its own name.
 
     Raises:
         UserError: no such name.
     """
     if task in _STYLES:
-        return _STYLES[task]
-    close = difflib.get_close_matches(task, _STYLES, n=1)
-    raise UserError(
-        f"there is no task {task!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
-        field="--task",
-        expected=", ".join(_STYLES),
-    )
+        return task
+    if task in _DESCRIPTIONS:
+        return load(by_name(task)).style
+    raise _unknown(task, [*names(), "number", "text"])
+
+
+def _unknown(name: str, known: list[str]) -> UserError:
+    close = difflib.get_close_matches(name, known, n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else ""
+    return UserError(f"there is no task {name!r}{meant}", field="--task", expected=", ".join(known))
 
 
 def load(task: config.Task) -> Task:

@@ -14,6 +14,8 @@ from typing import Literal
 from w2s.errors import UserError
 from w2s.records import Question
 
+EXAMPLES = 3
+"""Pairs of ids that `Overlap.as_dict` names of each two splits."""
 Policy = Literal["refuse", "drop", "allow"]
 PRECEDENCE = ("test", "train_1", "train_2")
 """A question belongs to the first of these that has it, so test is never made smaller."""
@@ -68,13 +70,17 @@ class Overlap:
         ]
 
     def as_dict(self) -> dict[str, object]:
-        """The counts, as JSON can hold them."""
+        """The counts, and the first pairs of ids that are shared, as JSON can hold them."""
         dropped = {s: {why: len(ids) for why, ids in reasons.items()} for s, reasons in self.dropped.items()}
         return {
             "policy": self.policy,
             "masked": self.masked,
             "given": dict(self.given),
             "shared": {f"{split} in {earlier}": len(pairs) for (split, earlier), pairs in self.shared.items()},
+            "examples": {
+                f"{split} in {earlier}": [list(pair) for pair in pairs[:EXAMPLES]]
+                for (split, earlier), pairs in self.shared.items()
+            },
             "near": {f"{split} in {earlier}": count for (split, earlier), count in self.near.items()},
             "repeated": dict(self.repeated),
             "dropped": dropped,

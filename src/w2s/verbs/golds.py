@@ -6,17 +6,13 @@ import hashlib
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from w2s import answers, files, gold, jsonl, layouts
 from w2s.answers import Style, Verdict
-from w2s.config import Match
+from w2s.choices import Join, Match
 from w2s.errors import UserError
 from w2s.layouts import Given
 from w2s.tasks.rows import Row
-
-Join = Literal["id", "question"]
-"""How a response finds its gold: by id, or by the question's text with white space made equal."""
 
 _BY_QUESTION = "--join question matches gold to questions by their text"
 

@@ -8,23 +8,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from w2s import answers, files, jsonl, layouts, tasks
 from w2s.answers import Style, Verdict, lm_eval, stated
-from w2s.config import Match
+from w2s.choices import Join, Match, Scoring
 from w2s.errors import UserError
 from w2s.layouts import Given
 from w2s.metrics import accuracy
 from w2s.streams import CHUNK, CHUNK_TEXT, keys, other_match
 from w2s.tasks.rows import Row
-from w2s.verbs.golds import Golds, Join
+from w2s.verbs.golds import Golds
 from w2s.verbs.summaries import GradeSummary
-
-Scoring = Literal["w2s", "lm-eval-strict", "lm-eval-flexible"]
-"""Ours, or GSM8K as lm-evaluation-harness scores it."""
 
 _OTHERS = frozenset({"verdict_string", "verdict_equivalent"})
 """Never taken over from the responses: one of an earlier grading could not be told from ours."""

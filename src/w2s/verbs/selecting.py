@@ -11,7 +11,7 @@ from typing import Any
 
 from w2s import jsonl, layouts, streams, tasks
 from w2s.answers import Style, Verdict
-from w2s.config import Match
+from w2s.choices import Join, Match
 from w2s.errors import UserError
 from w2s.files import Index
 from w2s.method.agreement import Kept
@@ -21,7 +21,7 @@ from w2s.metrics import accuracy
 from w2s.metrics.selection import selection_quality
 from w2s.records import Answered
 from w2s.streams import CHUNK, Counts, Question
-from w2s.verbs.golds import Golds, Join
+from w2s.verbs.golds import Golds
 from w2s.verbs.grading import one_standard_input
 from w2s.verbs.summaries import SelectionSummary
 

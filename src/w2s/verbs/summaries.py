@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from w2s.config import Match
+from w2s.choices import Match
 from w2s.metrics.accuracy import Accuracy, wilson
 from w2s.metrics.selection import Selection
 from w2s.streams import other_match

@@ -243,6 +243,23 @@ def test_cards_show_what_was_read_as_the_answer(folder):
     assert f"read as <code>&lt;b&gt;{'9' * 77} … (103 characters)</code>" in page
 
 
+def test_questions_in_two_splits_are_listed_where_the_record_has_them(folder, record):
+    """A folder of before has no such record. Ids are hostile: one is markup, one is half a surrogate pair."""
+    report.write(folder, RUN)
+    assert "stand in two splits" not in (folder / "report.html").read_text()
+    found = {
+        "policy": "allow", "masked": False, "given": {"train_1": 30, "test": 20},
+        "shared": {"train_1 in test": 7}, "near": {"train_1 in test": 4},
+        "examples": {"train_1 in test": [["<b>a", "x"], ["\ud800", "y"]]},
+        "repeated": {"train_1": 0, "test": 0}, "dropped": {"train_1": {}, "test": {}},
+    }  # fmt: skip
+    record(folder, "overlap", found)
+    report.write(folder, RUN)
+    page = (folder / "report.html").read_text()
+    assert cells(page, "train_1 in test") == ["train_1 in test", "30", "7", "4", "&lt;b&gt;a = x, \\ud800 = y"]
+    assert "They were kept." in page
+
+
 def test_accuracy_is_shown_by_level_and_by_subject(folder, record):
     report.write(folder, RUN)
     page = (folder / "report.html").read_text()

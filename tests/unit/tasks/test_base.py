@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from w2s import config, tasks
+from w2s import answers, config, tasks
 from w2s.errors import UserError
 from w2s.records import Question
 
@@ -48,9 +49,29 @@ def test_the_content_hash_is_of_ids_questions_and_order() -> None:
 
 def test_styles_go_by_task_and_by_style_name() -> None:
     names = ("arith", "gsm8k", "jsonl", "math", "number", "text")
-    assert [tasks.style(name) for name in names] == ["gsm8k", "gsm8k", "number", "math", "number", "text"]
+    assert [tasks.style(name) for name in names] == ["gsm8k", "gsm8k", "gsm8k", "math", "number", "text"]
     with pytest.raises(UserError, match=r"\[--task\]: there is no task 'gsm8'; did you mean 'gsm8k'\?"):
         tasks.style("gsm8")
+
+
+def test_own_files_are_read_alike_by_a_recipe_and_by_the_verbs() -> None:
+    """Of this text the style gsm8k takes the #### line, and number the sentence."""
+    text = "The answer is 5.\n#### 6"
+    assert answers.extract(text, tasks.style("jsonl")) == "6" != answers.extract(text, "number")
+    assert config.FilesTask(name="jsonl").answer == tasks.style("jsonl")
+
+
+def test_every_style_is_described_and_can_be_asked_for() -> None:
+    assert set(tasks.styles()) == set(get_args(answers.Style))
+    assert all(tasks.style(name) == name and told for name, told in tasks.styles().items())
+
+
+def test_a_task_by_its_name_has_the_defaults_of_a_recipe() -> None:
+    assert tasks.by_name("arith") == config.ArithTask()
+    assert tasks.by_name("arith", 7) == config.ArithTask(train_1=7, train_2=7, test=7)
+    assert tasks.by_name("math", 7) == config.FilesTask(name="math", answer="math")
+    with pytest.raises(UserError, match="there is no task 'aritm'; did you mean 'arith'"):
+        tasks.by_name("aritm")
 
 
 def test_arith_test_split_may_be_drawn_from_validation() -> None:

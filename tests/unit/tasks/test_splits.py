@@ -75,6 +75,26 @@ def test_drop_takes_a_question_out_of_the_later_split() -> None:
     assert overlap.repeated == {"test": 0, "train_1": 1, "train_2": 1}
     assert overlap.near == {("train_1", "test"): 0, ("train_2", "test"): 1, ("train_2", "train_1"): 0}
     assert "2 of 5 train_2 questions are also in train_1: dropped" in overlap.lines()
+    assert overlap.as_dict() == {
+        "policy": "drop",
+        "masked": False,
+        "given": {"train_1": 3, "train_2": 5, "test": 2},
+        "shared": {"train_1 in test": 1, "train_2 in test": 1, "train_2 in train_1": 2},
+        "examples": {
+            "train_1 in test": [["a", "i"]],
+            "train_2 in test": [["d", "i"]],
+            "train_2 in train_1": [["d", "a"], ["e", "b"]],
+        },
+        "near": {"train_1 in test": 0, "train_2 in test": 1, "train_2 in train_1": 0},
+        "repeated": {"test": 0, "train_1": 1, "train_2": 1},
+        "dropped": {"test": {}, "train_1": {"in_test": 1}, "train_2": {"in_test": 1, "in_train_1": 1}},
+    }
+
+
+def test_three_examples_are_named() -> None:
+    same = {split: [Question(f"{split}{n}", f"word{n}") for n in range(5)] for split in ("test", "train_1")}
+    examples = guard(same, "allow")[1].as_dict()["examples"]
+    assert examples == {"train_1 in test": [[f"train_1{n}", f"test{n}"] for n in range(3)]}
 
 
 def test_masked_drops_what_differs_in_numbers_only() -> None:
