@@ -6,6 +6,8 @@ folders. So what is shared between machines is the run's folder and the model fo
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -75,12 +77,13 @@ class Pool:
             num_cpus=max(1, runtime.threads), num_gpus=gpus, scheduling_strategy="SPREAD", max_restarts=0
         )
         self._make = ray.put(make)
+        self._folder = os.getcwd()
         self._free: list[Any] = []
         self._starting: dict[Any, Any] = {}
         self._workers = workers
 
     def _start(self) -> None:
-        actor = self._worker.remote(self._make)
+        actor = self._worker.remote(self._make, self._folder)
         self._starting[actor.ready.remote()] = actor
 
     def call(self, method: str, *arguments: Any) -> Any:
@@ -140,10 +143,21 @@ class Pool:
         self._starting.clear()
 
 
+def _work_in(folder: str) -> None:
+    """Go where the driver is, so that relative paths (models, caches) mean what they mean there.
+
+    A worker starts where `ray start` was typed, and Ray Train moves to a folder of its own. A machine that has no such
+    folder needs none if all paths are absolute.
+    """
+    with contextlib.suppress(OSError):
+        os.chdir(folder)
+
+
 class _Worker:
     """What lives in a worker process."""
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    def __init__(self, make: Callable[[], Any], folder: str) -> None:
+        _work_in(folder)
         self._make = make
 
     def ready(self) -> None:
@@ -164,7 +178,7 @@ def train(
         arguments: its arguments by position.
         keywords: those by name.
         runtime: how many processes, and of what.
-        shared: an empty place that all machines see, for Ray's own notes.
+        shared: an empty place that all machines see, for Ray's own notes; absolute (pyarrow takes no other).
 
     Returns:
         What the first process returned.
@@ -174,11 +188,16 @@ def train(
     """
     ray = connect(runtime)
     gpu = bool(ray.cluster_resources().get("GPU", 0)) and runtime.device != "cpu"
-    cpus = max(1, runtime.threads)
+    cpus, folder = max(1, runtime.threads), os.getcwd()
+
+    def process() -> Any:
+        _work_in(folder)
+        return function(*arguments, **keywords)
+
     if runtime.train_workers == 1:  # a process group of one is none, and takes Ray Train 20 s to form
-        task = ray.remote(function).options(num_cpus=cpus, num_gpus=int(gpu), max_retries=DEATHS)
+        task = ray.remote(process).options(num_cpus=cpus, num_gpus=int(gpu), max_retries=DEATHS)
         try:
-            return ray.get(task.remote(*arguments, **keywords))
+            return ray.get(task.remote())
         except ray.exceptions.RayTaskError as error:
             raise error.cause from error
     from ray import train as ray_train
@@ -187,7 +206,7 @@ def train(
     box = ray.remote(_Box).remote()
 
     def loop() -> None:
-        result = function(*arguments, **keywords)
+        result = process()
         if ray_train.get_context().get_world_rank() == 0:
             ray.get(box.put.remote(result))
 

@@ -35,6 +35,9 @@ class Doubler:
     def refuse(self) -> None:
         raise UserError("is too large", field="training.batch_size")
 
+    def here(self) -> Path:
+        return Path.cwd()
+
     def die(self) -> None:
         os._exit(1)
 
@@ -95,8 +98,25 @@ def test_what_making_an_object_raises_comes_back(cluster) -> None:
     pool.close()
 
 
-def test_training_processes_form_one_group(cluster, tmp_path: Path) -> None:
+def test_workers_are_where_the_driver_is(cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their nodes were started elsewhere; a folder that is not there is no fault, since absolute paths do not need it."""
     _, _, runtime = cluster
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    pool = workers.Pool(Doubler, 1, runtime)
+    assert pool.call("here") == tmp_path / "mine"
+    pool.close()
+    pool = workers.Pool(Doubler, 1, runtime)
+    (tmp_path / "mine").rmdir()
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert pool.call("here") not in (tmp_path / "mine", tmp_path / "other")
+    pool.close()
+
+
+def test_training_processes_form_one_group(cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, runtime = cluster
+    monkeypatch.chdir(tmp_path)
 
     def rank_sum(scale: int, out: Path) -> dict[str, int]:
         import torch
@@ -108,8 +128,10 @@ def test_training_processes_form_one_group(cluster, tmp_path: Path) -> None:
         return result
 
     two = runtime.model_copy(update={"train_workers": 2})
-    assert workers.train(rank_sum, [10], {"out": tmp_path}, two, tmp_path / "ray") == {"sum": 30, "rank": 0}
+    assert workers.train(rank_sum, [10], {"out": Path()}, two, tmp_path / "ray") == {"sum": 30, "rank": 0}
     assert json.loads((tmp_path / "1.json").read_text()) == {"sum": 30, "rank": 1}
+
+    assert workers.train(Path.cwd, [], {}, runtime, tmp_path / "ray-alone") == tmp_path
 
     def refuse() -> None:
         raise UserError("is not finite", field="loss")
