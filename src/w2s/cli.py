@@ -100,7 +100,7 @@ def plan(
         asked = next(step.given["questions"] for step in steps if step.name == "questions_train_2")
         rates = budget.rates(*machine.measure(loaded, asked), "probed") | rates
     planned = runner.plan(steps, folder, {name: rate.tokens_per_second for name, rate in rates.items()})
-    found = budget.budget(planned, steps, loaded.recipe, rates, counts, devices or loaded.runtime.tensor_parallel)
+    found = budget.budget(planned, steps, loaded.recipe, rates, counts, devices, loaded.runtime)
     if as_json:
         typer.echo(json.dumps(budget.as_dict(planned, found), indent=1, default=lambda value: value.model_dump()))
     else:
