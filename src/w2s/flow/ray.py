@@ -79,12 +79,28 @@ class Pool:
         self._make = ray.put(make)
         self._folder = os.getcwd()
         self._free: list[Any] = []
-        self._starting: dict[Any, Any] = {}
+        self._starting: dict[Any, tuple[Any, int]] = {}
         self._workers = workers
 
-    def _start(self) -> None:
+    def _start(self, lost: int = 0) -> None:
+        """One more worker; `lost` others died in its place, one after the other, before they were ready."""
         actor = self._worker.remote(self._make, self._folder)
-        self._starting[actor.ready.remote()] = actor
+        self._starting[actor.ready.remote()] = actor, lost
+
+    def _bury(self) -> None:
+        """Keep those of the idle workers that answer.
+
+        The workers of a lost node die together. Work given to dead ones would be blamed for their deaths.
+        """
+        asked = [(actor, actor.__ray_ready__.remote()) for actor in self._free]
+        self._free = []
+        for actor, answer in asked:
+            try:
+                self._ray.get(answer)
+            except self._ray.exceptions.RayError:
+                self._ray.kill(actor)  # it may be out of reach only
+            else:
+                self._free.append(actor)
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call a method of one of the objects."""
@@ -96,48 +112,54 @@ class Pool:
         Each item's result comes once. An item whose worker was lost goes to another worker.
 
         Raises:
-            RuntimeError: one item lost `DEATHS` workers.
+            RuntimeError: one item lost `DEATHS` workers, or so many in a row were lost before they were ready.
             Exception: what the method raises, as it was raised there.
         """
         ray = self._ray
         waiting = list(range(len(items)))[::-1]
         running: dict[Any, tuple[int, Any]] = {}
         deaths = [0] * len(items)
-        started_deaths = 0
-        while len(self._free) + len(self._starting) < min(self._workers, len(items)):
-            self._start()
+        self._bury()
         try:
             while waiting or running:
+                wanted = min(self._workers, len(waiting) + len(running))
+                for _ in range(wanted - len(self._free) - len(self._starting) - len(running)):
+                    self._start()
                 while waiting and self._free:
                     place, actor = waiting.pop(), self._free.pop()
                     running[actor.call.remote(method, items[place])] = place, actor
                 (ended,), _ = ray.wait([*running, *self._starting], num_returns=1)
-                started = self._starting.pop(ended, None)
-                place, actor = running.pop(ended, (-1, started))
+                started = ended in self._starting
+                if started:
+                    place, (actor, lost) = -1, self._starting.pop(ended)
+                else:
+                    place, actor = running.pop(ended)
+                    lost = deaths[place]
                 try:
                     result = ray.get(ended)
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from error
                 except ray.exceptions.RayError as error:
-                    started_deaths += place < 0
-                    deaths[place] += place >= 0
-                    if max(started_deaths, *deaths) == DEATHS:
+                    ray.kill(actor)  # it may be out of reach only
+                    if lost + 1 == DEATHS:
                         raise RuntimeError(f"{DEATHS} workers were lost with the same work ({error})") from error
-                    if place >= 0:
+                    if started:
+                        self._start(lost + 1)
+                    else:
+                        deaths[place] += 1
                         waiting.append(place)
-                    self._start()
+                    self._bury()
                     continue
                 self._free.append(actor)
-                if place >= 0:
+                if not started:
                     yield place, result
         finally:  # given up by the caller: what those workers are at is of no use
             for _, actor in running.values():
                 ray.kill(actor)
-                self._start()
 
     def close(self) -> None:
         """End the workers, so that their devices are free."""
-        for actor in (*self._free, *self._starting.values()):
+        for actor in (*self._free, *(actor for actor, _ in self._starting.values())):
             self._ray.kill(actor)
         self._free.clear()
         self._starting.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,57 @@ def test_a_lost_node_loses_no_work(cluster, tmp_path: Path) -> None:
     pool.close()
 
 
+@pytest.fixture
+def one_node():
+    """All workers on one node of four CPUs; the head takes none."""
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    node = started.add_node(num_cpus=4)
+    yield started, node, Runtime(launcher="ray", address=started.address, device="cpu", threads=1)
+    ray.shutdown()
+    started.shutdown()
+
+
+def test_four_idle_workers_lost_at_once_are_nobody_s_fault(one_node) -> None:
+    """One piece of work, handed from one dead worker to the next, would be blamed for four deaths; three end a run."""
+    started, node, runtime = one_node
+    pool = workers.Pool(lambda: Doubler(delay=0.5), 4, runtime)
+    assert len(list(pool.each("double", [(number,) for number in range(4)]))) == 4
+    started.remove_node(node)
+    started.add_node(num_cpus=1)
+    assert list(pool.each("double", [(7,)])) == [(0, 14)]
+    pool.close()
+
+
+def test_four_workers_lost_at_once_while_they_load_are_started_again(one_node, tmp_path: Path) -> None:
+    started, node, runtime = one_node
+    go = tmp_path / "go"
+
+    def load() -> Doubler:
+        (tmp_path / f"loads-{os.getpid()}").touch()
+        while not go.exists():
+            time.sleep(0.1)
+        return Doubler()
+
+    pool = workers.Pool(load, 4, runtime)
+    with ThreadPoolExecutor() as executor:
+        results = executor.submit(lambda: list(pool.each("double", [(number,) for number in range(4)])))
+        while len(list(tmp_path.glob("loads-*"))) < 4:
+            time.sleep(0.1)
+        started.remove_node(node)
+        go.touch()
+        started.add_node(num_cpus=1)
+        assert sorted(results.result()) == [(number, 2 * number) for number in range(4)]
+    pool.close()
+
+
+def test_loading_that_always_kills_its_worker_is_given_up(cluster) -> None:
+    _, _, runtime = cluster
+    pool = workers.Pool(lambda: os._exit(1), 2, runtime)
+    with pytest.raises(RuntimeError, match="3 workers were lost"):
+        list(pool.each("double", [(1,), (2,)]))
+    pool.close()
+
+
 def test_work_that_kills_its_workers_is_given_up(cluster) -> None:
     _, _, runtime = cluster
     pool = workers.Pool(Doubler, 1, runtime)
@@ -99,7 +151,7 @@ def test_what_making_an_object_raises_comes_back(cluster) -> None:
 
 
 def test_workers_are_where_the_driver_is(cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their nodes were started elsewhere; a folder that is not there is no fault, since absolute paths do not need it."""
+    """Their nodes were started elsewhere. A folder that is not there is no fault: absolute paths do not need it."""
     _, _, runtime = cluster
     (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path / "mine")

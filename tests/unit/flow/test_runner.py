@@ -125,7 +125,9 @@ def places(context):
 
 def test_a_relative_folder_gives_steps_absolute_paths_and_the_same_identities(tmp_path, monkeypatch):
     """Ray's workers have another folder of their own. `plan` gets the short path too, and finds what was made."""
-    steps = [Step("places", places, {}, {"numbers": graph()[0].inputs["total"].inputs["numbers"]}, output="data/places")]
+    steps = [
+        Step("places", places, {}, {"numbers": graph()[0].inputs["total"].inputs["numbers"]}, output="data/places")
+    ]
     monkeypatch.chdir(tmp_path)
     assert run(steps, Path("runs/new"))["places"].result == {"absolute": [True] * 4}
     assert {name: decision for name, (decision, _) in decisions(steps, Path("runs/new")).items()} == {
