@@ -7,17 +7,25 @@ folders. So what is shared between machines is the run's folder and the model fo
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from w2s.config import Runtime
+from w2s.config import PATIENCE_SECONDS, Runtime
 from w2s.errors import UserError
+from w2s.flow import room
+
+_log = logging.getLogger(__name__)
 
 DEATHS = 3
 """Times one item may take its worker with it (a node lost, out of memory) before it is held to be the cause (ours)."""
+
+LATE_SECONDS = 120
+"""After so long without a worker that is ready a run says what it waits for: room, as a rule, that other steps hold."""
 
 
 def connect(runtime: Runtime) -> Any:
@@ -54,11 +62,30 @@ def _knock(address: str | None) -> None:
 
 
 def size(runtime: Runtime) -> int:
-    """Workers for generation: `runtime.workers`, or one for each group of GPUs, or else one for each node."""
+    """Workers for generation: `runtime.workers`, or as many as have their GPUs, or without GPUs one for each node."""
     ray = connect(runtime)
-    gpus = int(ray.cluster_resources().get("GPU", 0))
-    nodes = sum(node["Alive"] for node in ray.nodes())
-    return runtime.workers or gpus // runtime.tensor_parallel or nodes
+    gpus = _gpus(ray, runtime)
+    rooms = room.rooms(_nodes(ray), max(1, runtime.threads), gpus)
+    return runtime.workers or (sum(rooms) if gpus else sum(map(bool, rooms)))
+
+
+def _gpus(ray: Any, runtime: Runtime) -> int:
+    """GPUs that a worker for generation reserves."""
+    there = bool(ray.cluster_resources().get("GPU", 0)) or runtime.tensor_parallel > 1
+    return runtime.tensor_parallel if there and runtime.device != "cpu" else 0
+
+
+def _nodes(ray: Any) -> room.Nodes:
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _tell_late(ray: Any, what: str, cpus: int, gpus: int) -> None:
+    free = ray.available_resources()
+    _log.warning(
+        "%s: none is ready after %d seconds. Each takes %d CPUs and %d GPUs on one node; free in the cluster are "
+        "%g CPUs and %g GPUs. Still waiting.",
+        what, LATE_SECONDS, cpus, gpus, free.get("CPU", 0), free.get("GPU", 0),
+    )  # fmt: skip
 
 
 class Pool:
@@ -68,13 +95,17 @@ class Pool:
         make: makes the object; called in the worker.
         workers: at most so many; one starts when there is work for it.
         runtime: `threads` CPUs and, where the cluster has GPUs, `tensor_parallel` of them for each worker.
+
+    Raises:
+        UserError: no node has room for a worker.
     """
 
     def __init__(self, make: Callable[[], Any], workers: int, runtime: Runtime) -> None:
         ray = self._ray = connect(runtime)
-        gpus = runtime.tensor_parallel if ray.cluster_resources().get("GPU", 0) else 0
+        self._share = cpus, gpus = max(1, runtime.threads), _gpus(ray, runtime)
+        room.need(_nodes(ray), 1, cpus, gpus)
         self._worker = ray.remote(_Worker).options(
-            num_cpus=max(1, runtime.threads), num_gpus=gpus, scheduling_strategy="SPREAD", max_restarts=0
+            num_cpus=cpus, num_gpus=gpus, scheduling_strategy="SPREAD", max_restarts=0
         )
         self._make = ray.put(make)
         self._folder = os.getcwd()
@@ -119,6 +150,7 @@ class Pool:
         waiting = list(range(len(items)))[::-1]
         running: dict[Any, tuple[int, Any]] = {}
         deaths = [0] * len(items)
+        patience: float | None = LATE_SECONDS
         self._bury()
         try:
             while waiting or running:
@@ -128,7 +160,12 @@ class Pool:
                 while waiting and self._free:
                     place, actor = waiting.pop(), self._free.pop()
                     running[actor.call.remote(method, items[place])] = place, actor
-                (ended,), _ = ray.wait([*running, *self._starting], num_returns=1)
+                ready, _ = ray.wait([*running, *self._starting], num_returns=1, timeout=None if running else patience)
+                if not ready:
+                    patience = None
+                    _tell_late(ray, "workers for generation", *self._share)
+                    continue
+                (ended,) = ready
                 started = ended in self._starting
                 if started:
                     place, (actor, lost) = -1, self._starting.pop(ended)
@@ -206,15 +243,34 @@ def train(
         What the first process returned.
 
     Raises:
+        UserError: the cluster has no room for them.
         Exception: what the function raised, as it was raised there.
     """
     ray = connect(runtime)
     gpu = bool(ray.cluster_resources().get("GPU", 0)) and runtime.device != "cpu"
     cpus, folder = max(1, runtime.threads), os.getcwd()
+    room.need(_nodes(ray), runtime.train_workers, cpus, int(gpu))
+    box = ray.remote(_Box).remote()
 
     def process() -> Any:
+        box.begin.remote()
         _work_in(folder)
         return function(*arguments, **keywords)
+
+    def late() -> None:
+        if not ray.get(box.begun.remote()):
+            _tell_late(ray, "processes of a training", cpus, int(gpu))
+
+    timer = threading.Timer(LATE_SECONDS, late)
+    timer.daemon = True
+    timer.start()
+    try:
+        return _train(ray, process, box, cpus, gpu, runtime, shared)
+    finally:
+        timer.cancel()
+
+
+def _train(ray: Any, process: Callable[[], Any], box: Any, cpus: int, gpu: bool, runtime: Runtime, shared: Path) -> Any:
 
     if runtime.train_workers == 1:  # a process group of one is none, and takes Ray Train 20 s to form
         task = ray.remote(process).options(num_cpus=cpus, num_gpus=int(gpu), max_retries=DEATHS)
@@ -223,9 +279,7 @@ def train(
         except ray.exceptions.RayTaskError as error:
             raise error.cause from error
     from ray import train as ray_train
-    from ray.train.torch import TorchTrainer
-
-    box = ray.remote(_Box).remote()
+    from ray.train.torch import TorchConfig, TorchTrainer
 
     def loop() -> None:
         result = process()
@@ -234,6 +288,7 @@ def train(
 
     trainer = TorchTrainer(
         loop,
+        torch_config=TorchConfig(timeout_s=PATIENCE_SECONDS),
         scaling_config=ray_train.ScalingConfig(
             num_workers=runtime.train_workers,
             use_gpu=gpu,
@@ -249,7 +304,15 @@ def train(
 
 
 class _Box:
-    """Holds one result until it is fetched."""
+    """Knows whether a training has begun, and holds its result until it is fetched."""
+
+    _has_begun = False
+
+    def begin(self) -> None:
+        self._has_begun = True
+
+    def begun(self) -> bool:
+        return self._has_begun
 
     def put(self, result: Any) -> None:
         self._result = result

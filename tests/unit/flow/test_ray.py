@@ -6,6 +6,7 @@ import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ pytest.importorskip("ray", reason="Ray is not installed")
 import ray
 from ray.cluster_utils import Cluster
 
-from w2s.config import Runtime
+from w2s.config import PATIENCE_SECONDS, Runtime
 from w2s.errors import UserError
 from w2s.flow import ray as workers
 
@@ -32,6 +33,12 @@ class Doubler:
         if self.notes:
             (self.notes / f"{number}-{os.getpid()}-{time.time_ns()}").touch()
         return 2 * number
+
+    def meet(self, others: int) -> None:
+        """Come back when so many workers are here, each with a piece of work."""
+        (self.notes / f"here-{os.getpid()}").touch()
+        while len(list(self.notes.glob("here-*"))) < others:
+            time.sleep(0.1)
 
     def refuse(self) -> None:
         raise UserError("is too large", field="training.batch_size")
@@ -65,6 +72,46 @@ def test_work_is_shared_and_every_result_comes_once(cluster) -> None:
     pool.close()
 
 
+def test_what_the_cluster_can_never_hold_is_refused_at_once(cluster) -> None:
+    """Three nodes of one CPU: no four GPUs, no 64 CPUs, room for three processes of a training."""
+    _, _, runtime = cluster
+    asked = runtime.model_copy(update={"device": "auto", "tensor_parallel": 4})
+    with pytest.raises(UserError, match=r"(?s)runtime.tensor_parallel.*1 CPUs and 0 GPUs, 1 CPUs and 0 GPUs"):
+        workers.Pool(Doubler, workers.size(asked), asked)
+    asked = runtime.model_copy(update={"threads": 64})
+    with pytest.raises(UserError, match=r"(?s)runtime.threads.*at most 1"):
+        workers.Pool(Doubler, workers.size(asked), asked)
+    with pytest.raises(UserError, match=r"(?s)runtime.threads.*at most 1"):
+        workers.train(os.getpid, [], {}, asked, Path("/none"))
+    with pytest.raises(UserError, match=r"(?s)runtime.train_workers.*at most 3"):
+        workers.train(os.getpid, [], {}, runtime.model_copy(update={"train_workers": 4}), Path("/none"))
+
+
+def test_whoever_waits_for_room_is_told_so(
+    cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another step holds all three CPUs; when it is over, what waited goes on."""
+    _, _, runtime = cluster
+    monkeypatch.setattr(workers, "LATE_SECONDS", 1)
+    for what in ("generation", "training"):
+        (tmp_path / what).mkdir()
+        holder = workers.Pool(partial(Doubler, tmp_path / what), 3, runtime)
+        pool = workers.Pool(Doubler, 1, runtime)
+        assert len(list(holder.each("meet", [(3,)] * 3))) == 3
+        caplog.clear()
+        with ThreadPoolExecutor() as executor:
+            if what == "generation":
+                waits = executor.submit(pool.call, "double", 7)
+            else:
+                waits = executor.submit(workers.train, Doubler().double, [7], {}, runtime, Path("/none"))
+            while not (told := [record.getMessage() for record in caplog.records if what in record.getMessage()]):
+                time.sleep(0.1)
+            holder.close()
+            assert waits.result() == 14
+        assert "takes 1 CPUs and 0 GPUs on one node; free in the cluster are 0 CPUs and 0 GPUs" in told[0]
+        pool.close()
+
+
 def test_a_lost_node_loses_no_work(cluster, tmp_path: Path) -> None:
     started, nodes, runtime = cluster
     pool = workers.Pool(lambda: Doubler(tmp_path, delay=0.3), 3, runtime)
@@ -89,11 +136,11 @@ def one_node():
     started.shutdown()
 
 
-def test_four_idle_workers_lost_at_once_are_nobody_s_fault(one_node) -> None:
+def test_four_idle_workers_lost_at_once_are_nobody_s_fault(one_node, tmp_path: Path) -> None:
     """One piece of work, handed from one dead worker to the next, would be blamed for four deaths; three end a run."""
     started, node, runtime = one_node
-    pool = workers.Pool(lambda: Doubler(delay=0.5), 4, runtime)
-    assert len(list(pool.each("double", [(number,) for number in range(4)]))) == 4
+    pool = workers.Pool(lambda: Doubler(tmp_path), 4, runtime)
+    assert len(list(pool.each("meet", [(4,)] * 4))) == 4
     started.remove_node(node)
     started.add_node(num_cpus=1)
     assert list(pool.each("double", [(7,)])) == [(0, 14)]
@@ -175,6 +222,8 @@ def test_training_processes_form_one_group(cluster, tmp_path: Path, monkeypatch:
 
         total = torch.tensor([scale * (torch.distributed.get_rank() + 1)])
         torch.distributed.all_reduce(total)
+        limit = torch.distributed.distributed_c10d._get_default_group()._get_backend(total.device).options._timeout
+        assert limit.total_seconds() == PATIENCE_SECONDS
         result = {"sum": int(total), "rank": torch.distributed.get_rank()}
         (out / f"{result['rank']}.json").write_text(json.dumps(result))
         return result
