@@ -11,9 +11,10 @@ from w2s.config import Dtype, Lora, Runtime
 Role = Literal["", "weak", "strong"]
 """Which of the recipe's two base models a step works with, or one that descends from it; "" for neither."""
 
-ROWS = {"transformers": 1024, "vllm": 1024}
-"""The most rows that an engine has under way at once: `engines.transformers.MAX_ROWS`, and vLLM's default on GPUs of at
-least 70 GiB but A100s (256 elsewhere; vllm.engine.arg_utils, `get_batch_defaults`)."""
+ROWS = {"transformers": 1024, "vllm": 256}
+"""Rows that an engine has under way at once, at the most: `engines.transformers.MAX_ROWS`. For vLLM what it takes by
+default on A100s and on GPUs below 70 GiB; on others up to 1024 (vllm.engine.arg_utils, `get_batch_defaults`), but it
+lets rows wait where memory is short, so nobody needs room for them."""
 
 CACHE_BYTES = {"transformers": 4 * 2**30}
 """The most bytes that an engine fills with keys and values at once: `engines.transformers.CACHE_BYTES`."""
@@ -54,7 +55,7 @@ NO_WORK = Work()
 
 
 def generation_bytes(work: Work, model: Architecture, engine: str, dtype: Dtype, characters: float) -> int | None:
-    """Peak bytes of weights and of keys and values, with every row at its limit; None where that is unknown.
+    """Peak bytes of weights and of keys and values, with all `ROWS` at their limit; None where that is unknown.
 
     The demonstrations are kept once, a question's prompt once for all its samples where the engine is ours, else once
     a row. A server's memory is its own: 0.
