@@ -8,7 +8,7 @@ from typing import Any
 
 from w2s import architecture, costs
 from w2s.architecture import Architecture
-from w2s.config import Recipe
+from w2s.config import Recipe, Runtime
 from w2s.errors import UserError
 from w2s.flow.runner import PlannedStep
 from w2s.flow.step import Step
@@ -33,9 +33,11 @@ class Rate:
 class Cost:
     """What the planned steps of one kind with one model ask for; None: unknown.
 
-    Each step loads the model once. `prefill_tokens` are read, `tokens` written (or trained on), both at most: what a
-    selection keeps and what adaptive sampling spares is not known before. `memory_bytes` is the largest peak of a step,
-    over all devices together (see `costs.generation_bytes`, `Architecture.training_bytes`).
+    Each step loads the model once. `prefill_tokens` are read, `tokens` written (or trained on). Both are what is to be
+    expected where selections keep everything and adaptive sampling spares nothing: fewer as a rule, but a response may
+    have more than its expected share of the limit (`steps.estimates.RESPONSE_SHARE`). `memory_bytes` is the largest
+    peak of a step, over all devices and `costs.copies` of the model together (see `costs.generation_bytes`,
+    `Architecture.training_bytes`).
     """
 
     model: str
@@ -81,7 +83,8 @@ def budget(
     recipe: Recipe,
     rates: Mapping[str, Rate],
     parameters: Mapping[str, float] | None = None,
-    devices: int = 1,
+    devices: int | None = None,
+    runtime: Runtime | None = None,
 ) -> Budget:
     """Sum up a plan.
 
@@ -91,8 +94,11 @@ def budget(
         recipe: theirs.
         rates: by `Step.rate`.
         parameters: of the models, by role, where the user gives them.
-        devices: how many are held at once.
+        devices: how many are held at once; None: what the runtime needs (`costs.devices`).
+        runtime: where it is to happen.
     """
+    runtime = runtime or Runtime()
+    devices = devices or costs.devices(runtime)
     due = [step for step in planned if step.work.model and step.decision in ("run", "rerun")]
     references = {"weak": recipe.weak, "strong": recipe.strong}
     used = {role: reference for role, reference in references.items() if any(s.work.model == role for s in due)}
@@ -116,7 +122,9 @@ def budget(
                         len(group),
                         sum(step.work.prefill_tokens(characters) for step in group),
                         sum(step.expected_tokens for step in group),
-                        None if None in peaks else max(filter(None, peaks), default=0),
+                        None
+                        if None in peaks
+                        else max(filter(None, peaks), default=0) * costs.copies(kind, runtime, devices),
                         None if None in seconds else sum(filter(None, seconds)),
                         rates.get(group[0].rate),
                     )

@@ -102,7 +102,7 @@ def plan(
         rates = budget.rates(*machine.measure(loaded, asked), "probed") | rates
     overlap = next(step for step in steps if step.name == "overlap")
     planned = runner.plan(steps, folder, {name: rate.tokens_per_second for name, rate in rates.items()})
-    found = budget.budget(planned, steps, loaded.recipe, rates, counts, devices or loaded.runtime.tensor_parallel)
+    found = budget.budget(planned, steps, loaded.recipe, rates, counts, devices, loaded.runtime)
     if as_json:
         told = budget.as_dict(planned, found) | {"overlap": overlap.params}
         typer.echo(json.dumps(told, indent=1, default=lambda value: value.model_dump()))

@@ -24,6 +24,12 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Model = Annotated[str, BeforeValidator(lambda value: str(references.of(value)))]
 """A model reference (see `w2s.references`), or a mapping {model, layers, quantize}; kept as its canonical text."""
 
+PATIENCE_SECONDS = 6 * 3600
+"""How long the processes of one training wait for each other (ours). The first one merges and writes the model while
+the others stand at a barrier, and 280 GB (70B in float32) at 100 MB/s take 47 minutes; torch gives up after 10 minutes
+with NCCL and 30 with gloo, Ray Train after 30. It is no watch over the dead: Ray Train and torchrun notice a process
+that is gone, and end the others."""
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -219,7 +219,7 @@ def print_plan(planned: Sequence[PlannedStep], budget: Budget | None = None) -> 
     unknown = sum(step.expected_seconds is None and step.expected_tokens > 0 for step in planned)
     times = [took(total)] if total or not unknown else []
     times += [f"{unknown} steps whose speed is not known yet"] if unknown else []
-    print(f"{decided}; at most about {tokens:,} tokens, {' and '.join(times)}")
+    print(f"{decided}; about {tokens:,} tokens, {' and '.join(times)}")
     if budget is not None and budget.device_hours and (budget.devices > 1 or "given" in budget.sources):
         devices = f"{budget.devices} device{'s' if budget.devices > 1 else ''}"
         print(f"at these rates: {budget.device_hours:,.3g} GPU-hours on {devices}")

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from w2s.architecture import Architecture
-from w2s.config import Dtype, Lora
+from w2s.config import Dtype, Lora, Runtime
 
 Role = Literal["", "weak", "strong"]
 """Which of the recipe's two base models a step works with, or one that descends from it; "" for neither."""
 
 ROWS = {"transformers": 1024, "vllm": 256}
-"""The most rows that an engine has under way at once: `engines.transformers.MAX_ROWS`, vLLM's default."""
+"""Rows that an engine has under way at once, at the most: `engines.transformers.MAX_ROWS`. For vLLM what it takes by
+default on A100s and on GPUs below 70 GiB; on others up to 1024 (vllm.engine.arg_utils, `get_batch_defaults`), but it
+lets rows wait where memory is short, so nobody needs room for them."""
 
 CACHE_BYTES = {"transformers": 4 * 2**30}
 """The most bytes that an engine fills with keys and values at once: `engines.transformers.CACHE_BYTES`."""
@@ -53,7 +55,7 @@ NO_WORK = Work()
 
 
 def generation_bytes(work: Work, model: Architecture, engine: str, dtype: Dtype, characters: float) -> int | None:
-    """Peak bytes of weights and of keys and values, with every row at its limit; None where that is unknown.
+    """Peak bytes of weights and of keys and values, with all `ROWS` at their limit; None where that is unknown.
 
     The demonstrations are kept once, a question's prompt once for all its samples where the engine is ours, else once
     a row. A server's memory is its own: 0.
@@ -69,6 +71,26 @@ def generation_bytes(work: Work, model: Architecture, engine: str, dtype: Dtype,
     if kept is None or weights is None:
         return None
     return weights + min(kept, CACHE_BYTES.get(engine, kept))
+
+
+def devices(runtime: Runtime) -> int:
+    """Devices that a run holds at the least: those of one model, with Ray those of a training or of all workers."""
+    if runtime.launcher == "local":
+        return runtime.tensor_parallel
+    return max(runtime.train_workers, runtime.tensor_parallel * max(1, runtime.workers))
+
+
+def copies(kind: str, runtime: Runtime, held: int) -> int:
+    """How often a model is held at once on `held` devices.
+
+    In generation once a worker; unsaid, each group of `tensor_parallel` devices is one (`flow.ray.size`). In training
+    once a process (DDP), or once in all (FSDP).
+    """
+    if runtime.launcher == "local":
+        return 1
+    if kind == "train":
+        return 1 if runtime.sharding == "fsdp" else runtime.train_workers
+    return runtime.workers or max(1, held // runtime.tensor_parallel)
 
 
 def device_hours(seconds: float, devices: int) -> float:

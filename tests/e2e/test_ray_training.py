@@ -73,7 +73,7 @@ def test_two_processes_train_what_one_trains(
         (folder / "records" / f"{step}.json").unlink()
         shutil.rmtree(folder / "models" / step)
     options = ("runtime.launcher=ray", f"runtime.address={address}", "runtime.train_workers=2")
-    done = w2s("run", *small, *OVERRIDES, *options, "--out", str(folder))
+    done = w2s("run", *small, *OVERRIDES, *options, "--out", "run", cwd=tmp_path)  # relative, as the default folder is
     assert done.returncode == 0, done.stderr
 
     assert fingerprints(folder) == fingerprints(local)

@@ -17,12 +17,12 @@ SMALL = ["task.train_1=5", "task.train_2=8", "task.test=4", "baselines=[weak_flo
          "training.epochs=2", "weak_training.epochs=1", "max_new_tokens=100", "sampling.n=10"]  # fmt: skip
 
 
-def planned(tmp_path: Path, *overrides: str, devices: int = 1, **rates: float) -> Any:
+def planned(tmp_path: Path, *overrides: str, devices: int | None = None, **rates: float) -> Any:
     run = presets.load("tiny", [*SMALL, *overrides])
     steps = recipe.build(run, planning=True)
     known = {name.replace("_", " "): Rate(rate, "given") for name, rate in rates.items()}
     plan = runner.plan(steps, tmp_path / "none", {name: rate.tokens_per_second for name, rate in known.items()})
-    return plan, budget.budget(plan, steps, run.recipe, known, devices=devices)
+    return plan, budget.budget(plan, steps, run.recipe, known, devices=devices, runtime=run.runtime)
 
 
 def test_tokens_and_loads_by_hand(tmp_path: Path) -> None:
@@ -54,6 +54,29 @@ def test_time_at_the_given_rates(tmp_path: Path) -> None:
     assert read["models"]["strong"] == {
         "reference": "w2s:tiny-strong", "parameters": 2_410_560, "layers": 5, "kv_heads": 6, "head_dim": 32,
     }  # fmt: skip
+
+
+def test_copies_of_the_model_are_counted_where_the_runtime_makes_them(tmp_path: Path) -> None:
+    """The strong model has 2,410,560 parameters of 16 bytes in training: once with FSDP, four times with DDP. Three
+    workers generate with a copy each. Training holds four devices, more than the three of generation."""
+    ray = ("runtime.launcher=ray", "runtime.train_workers=4", "runtime.workers=3")
+    found = [planned(tmp_path, *more)[1] for more in ((), ray, (*ray, "runtime.sharding=fsdp"))]
+    peaks = [{cost.kind: cost.memory_bytes for cost in one.costs if cost.model == "strong"} for one in found]
+    assert [peak["train"] for peak in peaks] == [16 * 2_410_560, 4 * 16 * 2_410_560, 16 * 2_410_560]
+    assert peaks[0]["generate"] and [peak["generate"] for peak in peaks[1:]] == [3 * peaks[0]["generate"]] * 2
+    assert [one.devices for one in found] == [1, 4, 4]
+    # Without a word about workers, 12 devices in groups of 2 are 6 of them.
+    _, wide = planned(tmp_path, "runtime.launcher=ray", "runtime.tensor_parallel=2", devices=12)
+    assert wide.devices == 12 and wide.costs[-2].memory_bytes == 6 * peaks[0]["generate"]
+
+
+def test_a_paper_preset_holds_all_eight_devices() -> None:
+    """Two groups of four generate, eight processes share one training: 250 s are 2,000 device-seconds, not 1,000."""
+    runtime = presets.load("gsm8k-llama2-7b-to-llama2-70b").runtime
+    held = costs.devices(runtime)
+    assert (held, costs.copies("generate", runtime, held), costs.copies("train", runtime, held)) == (8, 2, 1)
+    local = runtime.model_copy(update={"launcher": "local"})
+    assert (costs.devices(local), costs.copies("generate", local, 4)) == (4, 1)  # train_workers is Ray's
 
 
 def test_models_that_are_not_here_are_planned_for_and_unknown_stays_unknown(tmp_path: Path) -> None:

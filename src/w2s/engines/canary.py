@@ -33,11 +33,14 @@ learnt hung on last bits."""
 
 
 class Canary:
-    """`engine`, which is compared with `reference()` before the first batch of its first big plan."""
+    """`engine`, which is compared with `reference()` before the first batch of its first big plan.
+
+    In a pool one worker plans and all run, and each is compared before its own first batch: machines may differ.
+    """
 
     def __init__(self, engine: Engine, reference: Callable[[], Engine]) -> None:
         self._engine, self._reference = engine, reference
-        self._due: list[Request] = []
+        self._due: list[Request] | None = None
         self._done = False
 
     def plan(self, requests: Sequence[Request], decoding: Decoding) -> list[list[Request]]:
@@ -52,15 +55,16 @@ class Canary:
         Raises:
             UserError: the engine and the reference disagree.
         """
-        if self._due:
-            self._compare(Decoding(min(TOKENS, decoding.max_new_tokens), stop=()))
+        elsewhere = self._due is None or len(batch) > LEAST_REQUESTS  # planned by another worker, so not a small run
+        if not self._done and (due := self._due or (_spread([batch]) if elsewhere else [])):
+            self._compare(due, Decoding(min(TOKENS, decoding.max_new_tokens), stop=()))
             self._due, self._done = [], True
         return self._engine.run(batch, decoding)
 
-    def _compare(self, decoding: Decoding) -> None:
+    def _compare(self, due: Sequence[Request], decoding: Decoding) -> None:
         with contextlib.closing(self._reference()) as reference:  # first, and closed, while the memory is still free
-            expected = _texts(reference, self._due, decoding)
-        found = _texts(self._engine, self._due, decoding)
+            expected = _texts(reference, due, decoding)
+        found = _texts(self._engine, due, decoding)
         share = agreement([(found[name], expected[name]) for name in expected])
         if share < AGREEMENT:
             raise UserError(

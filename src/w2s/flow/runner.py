@@ -149,7 +149,7 @@ def run(steps: Sequence[Step], folder: Path, runtime: Runtime, observer: Observe
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot be used as a run folder ({error.strerror})", file=folder) from error
-    store = Store(folder)
+    store = Store(folder.absolute())  # steps get its paths, and may use them in another process and folder
     at_once = runtime.side_by_side if runtime.launcher == "ray" else 1
     with Lock(folder) as lock, _executor(runtime, at_once) as executor:
         store.sweep()

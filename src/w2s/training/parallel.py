@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 import torch
@@ -18,6 +19,8 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
+
+from w2s.config import PATIENCE_SECONDS
 
 Device = Literal["auto", "cpu", "cuda"]
 Sharding = Literal["none", "fsdp"]
@@ -58,7 +61,7 @@ def join(device: Device) -> Iterator[Team]:
     if opens:
         if gpu:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        distributed.init_process_group("nccl" if gpu else "gloo")
+        distributed.init_process_group("nccl" if gpu else "gloo", timeout=timedelta(seconds=PATIENCE_SECONDS))
     try:
         place = torch.device("cuda", torch.cuda.current_device()) if gpu else torch.device("cpu")
         if distributed.is_initialized():

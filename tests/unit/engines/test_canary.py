@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from w2s.engines import canary
+from w2s.engines import canary, journal
 from w2s.engines.base import Decoding, Request
 from w2s.engines.canary import Canary, agreement, same_as_trained
 from w2s.engines.scripted import ScriptedEngine
+from w2s.engines.sharded import Sharded
 from w2s.errors import UserError
 from w2s.parity import Parity
 
@@ -74,6 +79,37 @@ def test_it_stops_below_three_quarters(found: str, stops: bool) -> None:
         return
     with pytest.raises(UserError, match=r"(?s)at least 75%.*runtime\.canary=false"):
         engine.run(batch, decoding)
+
+
+class _Two:
+    """A pool of two: the first plans and counts, batches go to one after the other."""
+
+    def __init__(self, *engines: Canary) -> None:
+        self._engines = engines
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        return getattr(self._engines[0], method)(*arguments)
+
+    def each(self, method: str, items: Sequence[Sequence[Any]]) -> Iterator[tuple[int, Any]]:
+        for place, arguments in enumerate(items):
+            yield place, getattr(self._engines[place % 2], method)(*arguments)
+
+    def close(self) -> None: ...
+
+
+def test_in_a_pool_each_worker_is_compared_before_its_first_batch(tmp_path: Path) -> None:
+    """600 texts in batches of 70: the second is the other worker's, which says something else. One batch is kept."""
+    decoding, journaled = Decoding(40, temperature=1.0), tmp_path / "journal.jsonl"
+    (good, asked), (wrong, _) = _canary("a b c", "a b c"), _canary("x y z", "a b c")
+    with pytest.raises(UserError, match="at least 75%"):
+        journal.generate(Sharded(_Two(good, wrong)), BIG, decoding, journaled)
+    assert len(journaled.read_text().splitlines()) == 1 and len(asked) == 8
+    (good, first), (other, second) = _canary("a b c", "a b c"), _canary("a b c", "a b c")
+    assert len(journal.generate(Sharded(_Two(good, other)), BIG, decoding)) == 600
+    # the plan's longest and shortest prompts; those of the second batch, 7 questions of which the longest comes first:
+    # 53, 51, 49 and 47 characters, by places 0, 2, 4 and 6
+    assert sorted(map(len, first)) == sorted([60, 41, 21, 1] * 2)
+    assert sorted(map(len, second)) == sorted([53, 51, 49, 47] * 2)
 
 
 def _kept(telling: int, base: str = "aabb") -> Parity:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ pytest.importorskip("ray", reason="Ray is not installed")
 import ray
 from ray.cluster_utils import Cluster
 
-from w2s.config import Runtime
+from w2s.config import PATIENCE_SECONDS, Runtime
 from w2s.errors import UserError
 from w2s.flow import ray as workers
 
@@ -32,8 +34,17 @@ class Doubler:
             (self.notes / f"{number}-{os.getpid()}-{time.time_ns()}").touch()
         return 2 * number
 
+    def meet(self, others: int) -> None:
+        """Come back when so many workers are here, each with a piece of work."""
+        (self.notes / f"here-{os.getpid()}").touch()
+        while len(list(self.notes.glob("here-*"))) < others:
+            time.sleep(0.1)
+
     def refuse(self) -> None:
         raise UserError("is too large", field="training.batch_size")
+
+    def here(self) -> Path:
+        return Path.cwd()
 
     def die(self) -> None:
         os._exit(1)
@@ -61,6 +72,46 @@ def test_work_is_shared_and_every_result_comes_once(cluster) -> None:
     pool.close()
 
 
+def test_what_the_cluster_can_never_hold_is_refused_at_once(cluster) -> None:
+    """Three nodes of one CPU: no four GPUs, no 64 CPUs, room for three processes of a training."""
+    _, _, runtime = cluster
+    asked = runtime.model_copy(update={"device": "auto", "tensor_parallel": 4})
+    with pytest.raises(UserError, match=r"(?s)runtime.tensor_parallel.*1 CPUs and 0 GPUs, 1 CPUs and 0 GPUs"):
+        workers.Pool(Doubler, workers.size(asked), asked)
+    asked = runtime.model_copy(update={"threads": 64})
+    with pytest.raises(UserError, match=r"(?s)runtime.threads.*at most 1"):
+        workers.Pool(Doubler, workers.size(asked), asked)
+    with pytest.raises(UserError, match=r"(?s)runtime.threads.*at most 1"):
+        workers.train(os.getpid, [], {}, asked, Path("/none"))
+    with pytest.raises(UserError, match=r"(?s)runtime.train_workers.*at most 3"):
+        workers.train(os.getpid, [], {}, runtime.model_copy(update={"train_workers": 4}), Path("/none"))
+
+
+def test_whoever_waits_for_room_is_told_so(
+    cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another step holds all three CPUs; when it is over, what waited goes on."""
+    _, _, runtime = cluster
+    monkeypatch.setattr(workers, "LATE_SECONDS", 1)
+    for what in ("generation", "training"):
+        (tmp_path / what).mkdir()
+        holder = workers.Pool(partial(Doubler, tmp_path / what), 3, runtime)
+        pool = workers.Pool(Doubler, 1, runtime)
+        assert len(list(holder.each("meet", [(3,)] * 3))) == 3
+        caplog.clear()
+        with ThreadPoolExecutor() as executor:
+            if what == "generation":
+                waits = executor.submit(pool.call, "double", 7)
+            else:
+                waits = executor.submit(workers.train, Doubler().double, [7], {}, runtime, Path("/none"))
+            while not (told := [record.getMessage() for record in caplog.records if what in record.getMessage()]):
+                time.sleep(0.1)
+            holder.close()
+            assert waits.result() == 14
+        assert "takes 1 CPUs and 0 GPUs on one node; free in the cluster are 0 CPUs and 0 GPUs" in told[0]
+        pool.close()
+
+
 def test_a_lost_node_loses_no_work(cluster, tmp_path: Path) -> None:
     started, nodes, runtime = cluster
     pool = workers.Pool(lambda: Doubler(tmp_path, delay=0.3), 3, runtime)
@@ -72,6 +123,57 @@ def test_a_lost_node_loses_no_work(cluster, tmp_path: Path) -> None:
     assert sorted(results) == [(number, 2 * number) for number in range(12)]
     assert {int(path.name.split("-")[0]) for path in tmp_path.iterdir()} == set(range(12))
     assert len({path.name.split("-")[1] for path in tmp_path.iterdir()}) >= 2
+    pool.close()
+
+
+@pytest.fixture
+def one_node():
+    """All workers on one node of four CPUs; the head takes none."""
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    node = started.add_node(num_cpus=4)
+    yield started, node, Runtime(launcher="ray", address=started.address, device="cpu", threads=1)
+    ray.shutdown()
+    started.shutdown()
+
+
+def test_four_idle_workers_lost_at_once_are_nobody_s_fault(one_node, tmp_path: Path) -> None:
+    """One piece of work, handed from one dead worker to the next, would be blamed for four deaths; three end a run."""
+    started, node, runtime = one_node
+    pool = workers.Pool(lambda: Doubler(tmp_path), 4, runtime)
+    assert len(list(pool.each("meet", [(4,)] * 4))) == 4
+    started.remove_node(node)
+    started.add_node(num_cpus=1)
+    assert list(pool.each("double", [(7,)])) == [(0, 14)]
+    pool.close()
+
+
+def test_four_workers_lost_at_once_while_they_load_are_started_again(one_node, tmp_path: Path) -> None:
+    started, node, runtime = one_node
+    go = tmp_path / "go"
+
+    def load() -> Doubler:
+        (tmp_path / f"loads-{os.getpid()}").touch()
+        while not go.exists():
+            time.sleep(0.1)
+        return Doubler()
+
+    pool = workers.Pool(load, 4, runtime)
+    with ThreadPoolExecutor() as executor:
+        results = executor.submit(lambda: list(pool.each("double", [(number,) for number in range(4)])))
+        while len(list(tmp_path.glob("loads-*"))) < 4:
+            time.sleep(0.1)
+        started.remove_node(node)
+        go.touch()
+        started.add_node(num_cpus=1)
+        assert sorted(results.result()) == [(number, 2 * number) for number in range(4)]
+    pool.close()
+
+
+def test_loading_that_always_kills_its_worker_is_given_up(cluster) -> None:
+    _, _, runtime = cluster
+    pool = workers.Pool(lambda: os._exit(1), 2, runtime)
+    with pytest.raises(RuntimeError, match="3 workers were lost"):
+        list(pool.each("double", [(1,), (2,)]))
     pool.close()
 
 
@@ -95,21 +197,42 @@ def test_what_making_an_object_raises_comes_back(cluster) -> None:
     pool.close()
 
 
-def test_training_processes_form_one_group(cluster, tmp_path: Path) -> None:
+def test_workers_are_where_the_driver_is(cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their nodes were started elsewhere. A folder that is not there is no fault: absolute paths do not need it."""
     _, _, runtime = cluster
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    pool = workers.Pool(Doubler, 1, runtime)
+    assert pool.call("here") == tmp_path / "mine"
+    pool.close()
+    pool = workers.Pool(Doubler, 1, runtime)
+    (tmp_path / "mine").rmdir()
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert pool.call("here") not in (tmp_path / "mine", tmp_path / "other")
+    pool.close()
+
+
+def test_training_processes_form_one_group(cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, runtime = cluster
+    monkeypatch.chdir(tmp_path)
 
     def rank_sum(scale: int, out: Path) -> dict[str, int]:
         import torch
 
         total = torch.tensor([scale * (torch.distributed.get_rank() + 1)])
         torch.distributed.all_reduce(total)
+        limit = torch.distributed.distributed_c10d._get_default_group()._get_backend(total.device).options._timeout
+        assert limit.total_seconds() == PATIENCE_SECONDS
         result = {"sum": int(total), "rank": torch.distributed.get_rank()}
         (out / f"{result['rank']}.json").write_text(json.dumps(result))
         return result
 
     two = runtime.model_copy(update={"train_workers": 2})
-    assert workers.train(rank_sum, [10], {"out": tmp_path}, two, tmp_path / "ray") == {"sum": 30, "rank": 0}
+    assert workers.train(rank_sum, [10], {"out": Path()}, two, tmp_path / "ray") == {"sum": 30, "rank": 0}
     assert json.loads((tmp_path / "1.json").read_text()) == {"sum": 30, "rank": 1}
+
+    assert workers.train(Path.cwd, [], {}, runtime, tmp_path / "ray-alone") == tmp_path
 
     def refuse() -> None:
         raise UserError("is not finite", field="loss")

@@ -127,6 +127,26 @@ def test_the_record_holds_identity_result_files_and_provenance(tmp_path):
     assert (record["schema"], record["status"], record["output"]) == (1, "done", "models/total")
 
 
+def places(context):
+    paths = [context.output, context.scratch, context.cache, *context.inputs.values()]
+    context.output.write_text("x")
+    return {"absolute": [path.is_absolute() for path in paths]}
+
+
+def test_a_relative_folder_gives_steps_absolute_paths_and_the_same_identities(tmp_path, monkeypatch):
+    """Ray's workers have another folder of their own. `plan` gets the short path too, and finds what was made."""
+    steps = [
+        Step("places", places, {}, {"numbers": graph()[0].inputs["total"].inputs["numbers"]}, output="data/places")
+    ]
+    monkeypatch.chdir(tmp_path)
+    assert run(steps, Path("runs/new"))["places"].result == {"absolute": [True] * 4}
+    assert {name: decision for name, (decision, _) in decisions(steps, Path("runs/new")).items()} == {
+        "numbers": "reuse",
+        "places": "reuse",
+    }
+    assert str(tmp_path) not in (tmp_path / "runs" / "new" / "records" / "places.json").read_text()
+
+
 def test_plan_computes_and_writes_nothing(tmp_path):
     folder = tmp_path / "none"
     assert decisions(graph(), folder) == dict.fromkeys(("numbers", "total", "verdict"), ("run", "not made yet"))
