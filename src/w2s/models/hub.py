@@ -11,6 +11,8 @@ from w2s.models import files
 def find(name: str, revision: str | None, offline: bool) -> str:
     """The commit of a model. Fetches nothing; offline it is that of the copy on this machine.
 
+    The hub is not asked for a whole commit whose copy is here: it cannot have changed, and the hub may be out of reach.
+
     Raises:
         UserError: the hub has no such model or gives it to others only, cannot be asked, or the model has no
             configuration, tokenizer or safetensors weights.
@@ -25,15 +27,17 @@ def find(name: str, revision: str | None, offline: bool) -> str:
     )
 
     place = name if revision is None else f"{name}@{revision}"
+    snapshot = cached(name, revision)
+    if snapshot is not None and revision == snapshot.name and files.whole(snapshot):
+        return revision
     if offline or constants.HF_HUB_OFFLINE:
-        snapshot = cached(name, revision)
         if snapshot is None:
             raise UserError(
                 f"the model {place} is not on this machine, and the hub may not be asked (offline)",
                 field="model",
                 mend="fetch it once without offline, or give a folder",
             )
-        files.check({path.name for path in snapshot.iterdir()}, place)
+        files.check_folder(snapshot, place)
         return snapshot.name
     hub = huggingface_hub.HfApi()
     try:

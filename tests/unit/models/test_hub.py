@@ -40,7 +40,14 @@ def _http(kind: type[Exception]) -> Exception:
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch):
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the hub's client keeps models."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, cache: Path):
     def use(**options: object) -> None:
         fake = _Hub(**options)  # type: ignore[arg-type]
         monkeypatch.setattr(huggingface_hub, "HfApi", lambda: fake)
@@ -93,3 +100,66 @@ def test_layers_of_a_hub_model_are_cut_from_what_is_fetched(hub, monkeypatch: py
         models.resolve("owner/name#layers=0")
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: str(Path(__file__).parent))
     assert models.folder("owner/name") == Path(__file__).parent
+
+
+def snapshot(cache: Path, commit: str, files: dict[str, str], **refs: str) -> Path:
+    """Lay out a model in the hub's cache as its client does: snapshots/COMMIT/FILE, and refs/BRANCH with a commit."""
+    folder = cache / "models--owner--name"
+    (folder / "snapshots" / commit).mkdir(parents=True)
+    for name, content in files.items():
+        (folder / "snapshots" / commit / name).write_text(content)
+    (folder / "refs").mkdir(exist_ok=True)
+    for name, named in refs.items():
+        (folder / "refs" / name).write_text(named)
+    return folder / "snapshots" / commit
+
+
+WHOLE = dict.fromkeys(FILES, "{}")
+SHARDED = {
+    "config.json": "{}",
+    "tokenizer.json": "{}",
+    "model.safetensors.index.json": '{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}',
+    "model-1.safetensors": "",
+}
+
+
+def test_the_hub_is_not_asked_for_a_commit_that_is_here_whole(hub, cache: Path) -> None:
+    commit = "c" * 40
+    snapshot(cache, commit, WHOLE)
+    hub(refuse={"model_info": ConnectionError("no route")})
+    assert models.identify(f"owner/name@{commit}") == f"hub:owner/name@{commit}"
+    with pytest.raises(UserError, match="could not be asked"):  # a branch may have moved
+        models.identify("owner/name")
+
+
+def test_half_a_download_is_not_taken_for_a_model(hub, cache: Path) -> None:
+    commit = "c" * 40
+    folder = snapshot(cache, commit, SHARDED, main=commit)
+    hub(refuse={"model_info": ConnectionError("no route")})
+    with pytest.raises(UserError, match="could not be asked"):
+        models.identify(f"owner/name@{commit}")
+    with pytest.raises(UserError, match=r"1 files that .*index.json names, the first is 'model-2.safetensors'"):
+        models.identify("owner/name", offline=True)
+    (folder / "model-2.safetensors").write_text("")
+    assert models.identify("owner/name", offline=True) == f"hub:owner/name@{commit}"
+
+
+def test_a_run_keeps_the_commit_it_began_with(hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The branch moves between two requests: from the first one on, steps are given the first one's commit."""
+    from w2s import presets, recipe
+
+    commits = iter(["a" * 40, "b" * 40, "c" * 40])
+
+    def model_info(name: str, revision: str | None = None) -> SimpleNamespace:
+        siblings = [SimpleNamespace(rfilename=file) for file in FILES]
+        sha = revision if revision and len(revision) == 40 else next(commits)
+        return SimpleNamespace(sha=sha, gated=False, siblings=siblings)
+
+    hub()
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(model_info=model_info))
+    asked = ["strong=owner/name#layers=0,1", "task.train_1=5", "task.train_2=5", "task.test=5"]
+    steps = {step.name: step for step in recipe.build(presets.load("tiny", asked))}
+    for name in ("icl_answers", "m_plus", "strong_ceiling"):
+        assert steps[name].params["model"] == f"hub:owner/name@{'a' * 40}#layers=0,1"
+        assert steps[name].given["model"] == f"owner/name@{'a' * 40}#layers=0,1"
+    assert steps["weak_floor"].given["model"] == "w2s:tiny-weak"
