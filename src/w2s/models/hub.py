@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
+from w2s import disk
 from w2s.errors import UserError
 from w2s.models import files
 
@@ -64,6 +66,7 @@ def find(name: str, revision: str | None, offline: bool) -> str:
             f"if {name} was meant to be a folder, there is none",
         ) from error
     files.check({sibling.rfilename for sibling in info.siblings or []}, place)
+    _keep(name, revision or "main", str(info.sha))
     return str(info.sha)
 
 
@@ -96,8 +99,10 @@ def file(name: str, revision: str | None, wanted: str, offline: bool) -> Path | 
         UserError: the hub does not give it.
     """
     import huggingface_hub
+    from huggingface_hub import constants
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
+    offline = offline or constants.HF_HUB_OFFLINE
     try:
         return Path(huggingface_hub.hf_hub_download(name, wanted, revision=revision, local_files_only=offline))
     except Exception as error:  # as above
@@ -121,3 +126,20 @@ def cached(name: str, revision: str | None) -> Path | None:
     except HFValidationError:
         return None
     return Path(found).parent if isinstance(found, str) else None
+
+
+def _keep(name: str, revision: str, commit: str) -> None:
+    """Note in the hub's cache which commit a branch or tag is, so that the copy is found by that name offline.
+
+    The hub's client does so for what it fetches by such a name; here everything is fetched by its commit.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    file = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="model") / "refs" / revision
+    if revision == commit:
+        return
+    with contextlib.suppress(OSError):  # a cache that others fill, and this user may only read
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.is_file() or file.read_text(encoding="utf-8") != commit:
+            disk.write(file, commit)

@@ -12,7 +12,7 @@ from typing import Any
 from w2s import architecture, models
 from w2s.config import Lora
 from w2s.errors import UserError
-from w2s.models import adapters
+from w2s.models import adapters, files
 
 _NO_DEFAULTS = ("PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend")
 """Tokenizer classes without special tokens of their own: they have those that their files name."""
@@ -26,7 +26,7 @@ def check(reference: str, lora: Lora | None) -> None:
             is an adapter's folder and its adapter is another one.
     """
     folder = architecture.place(reference)
-    if folder is None:
+    if folder is None or not files.whole(folder):
         return
     asked = models.parse(reference)
     adapter = adapters.split(asked.source)[1] if asked.layers is None else None  # cut, it is merged first

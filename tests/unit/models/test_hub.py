@@ -10,7 +10,9 @@ import pytest
 from huggingface_hub import errors
 
 from w2s import models
+from w2s.config import Lora
 from w2s.errors import UserError
+from w2s.steps import preflight
 
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
 
@@ -121,6 +123,68 @@ SHARDED = {
     "model.safetensors.index.json": '{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}',
     "model-1.safetensors": "",
 }
+
+
+@pytest.mark.parametrize("name", ["owner/name", "owner/name@main", "owner/name@v1.0", "owner/name@refs/pr/1"])
+def test_what_was_fetched_once_is_found_offline_by_the_same_name(
+    hub, cache: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As huggingface_hub 2.4: a download by commit makes a snapshot and no ref, since a commit needs none."""
+
+    def fetch(name: str, *, revision: str, local_files_only: bool, allow_patterns: list[str]) -> str:
+        assert (name, revision, local_files_only) == ("owner/name", "abc123", False)
+        return str(snapshot(cache, "abc123", WHOLE))
+
+    hub()
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    with pytest.raises(UserError, match="not on this machine"):
+        models.identify(name, offline=True)
+    assert models.place(name) is None
+    folder = models.folder(name)
+    monkeypatch.setattr(huggingface_hub, "HfApi", None)  # whoever asks fails
+    assert models.resolve(name, offline=True) == models.ResolvedModel("owner/name", "abc123", "hub:owner/name@abc123")
+    assert models.place(name) == folder
+    with pytest.raises(UserError, match="owner/name@other is not on this machine"):
+        models.identify("owner/name@other", offline=True)
+
+
+def test_a_branch_that_moved_is_found_where_it_is_now(hub, cache: Path) -> None:
+    snapshot(cache, "old", WHOLE, main="old")
+    snapshot(cache, "abc123", WHOLE)
+    hub()
+    assert models.identify("owner/name", offline=True) == "hub:owner/name@old"
+    assert models.identify("owner/name") == "hub:owner/name@abc123"
+    assert models.identify("owner/name", offline=True) == "hub:owner/name@abc123"
+
+
+def test_a_cache_that_cannot_be_written_stops_nothing(hub, cache: Path) -> None:
+    cache.write_text("a file where the folder should be")
+    hub()
+    assert models.identify("owner/name") == "hub:owner/name@abc123"
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_the_client_s_own_offline_switch_holds_for_single_files_too(
+    hub, cache: Path, offline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is not in the cache offline is one that the model lacks, whoever said offline; the client is real."""
+    snapshot(cache, "abc123", WHOLE, main="abc123")
+    hub()
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", not offline)
+    assert models.file("owner/name", "chat_template.jinja", offline) is None
+    assert models.file("owner/name", "config.json", offline) is not None
+
+
+def test_a_training_from_a_cached_hub_model_is_looked_through_before_it_starts(hub, cache: Path) -> None:
+    tiny = models.folder("w2s:tiny-weak")
+    folder = snapshot(cache, "abc123", {}, main="abc123")
+    for file in tiny.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    preflight.check("owner/name", Lora())
+    with pytest.raises(UserError, match="no layer that can be adapted: qkv"):
+        preflight.check("owner/name", Lora(targets=("qkv",)))
+    (folder / "model.safetensors").unlink()  # half a download is left to training
+    preflight.check("owner/name", Lora(targets=("qkv",)))
 
 
 def test_the_hub_is_not_asked_for_a_commit_that_is_here_whole(hub, cache: Path) -> None:
