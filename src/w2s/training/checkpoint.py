@@ -225,15 +225,24 @@ def _prepare(model: Any, tokenizer: Any) -> Any:
     return model
 
 
-def save(model: Any, tokenizer: Any, out: Path, form: Literal["merged", "adapter"] = "merged") -> None:
-    """Write weights (safetensors), configs and tokenizer to `out`: those of the adapter, or of the whole model."""
+def save(
+    model: Any,
+    tokenizer: Any,
+    out: Path,
+    form: Literal["merged", "adapter"] = "merged",
+    trained: Mapping[str, torch.Tensor] | None = None,
+) -> None:
+    """Write weights (safetensors), configs and tokenizer to `out`: those of the adapter, or of the whole model.
+
+    `trained` are an adapter's weights where the model does not hold them whole itself.
+    """
     tokenizer.save_pretrained(out)
     if not hasattr(model, "merge_and_unload"):
         model.save_pretrained(out)
     elif form == "merged":
         model.merge_and_unload().save_pretrained(out)
     else:
-        model.save_pretrained(out, save_embedding_layers=False)
+        model.save_pretrained(out, state_dict=trained, save_embedding_layers=False)
         (out / "README.md").unlink(missing_ok=True)  # PEFT's card for the hub
         config = adapters.read(out)
         config["target_modules"] = sorted(config["target_modules"])  # a set, in another order each time
