@@ -163,10 +163,13 @@ def with_adapter(model: Any, start: Start, lora: configs.Lora, *, empty: bool = 
     peft = adapters.library()
     if start.adapter is not None:
         adapters.can_continue(start.adapter, lora)
-        if not empty:
-            return peft.PeftModel.from_pretrained(model, start.adapter, is_trainable=True, torch_device="cpu")
-        return peft.get_peft_model(model, peft.LoraConfig.from_pretrained(start.adapter))
-    model = peft.get_peft_model(model, adapter_config(model, lora))
+        if empty:
+            model = peft.get_peft_model(model, peft.LoraConfig.from_pretrained(start.adapter))
+        else:
+            model = peft.PeftModel.from_pretrained(model, start.adapter, is_trainable=True, torch_device="cpu")
+    else:
+        model = peft.get_peft_model(model, adapter_config(model, lora))
+    # Its folder, and no name that a hub would be asked for, when the saved adapter is read again.
     model.peft_config["default"].base_model_name_or_path = str(start.base.resolve())
     return model
 
