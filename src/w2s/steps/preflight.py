@@ -25,8 +25,8 @@ def check(reference: str, lora: Lora | None) -> None:
         UserError: the model's tokenizer has no EOS; `lora` names layers that the model does not have, or the reference
             is an adapter's folder and its adapter is another one.
     """
-    folder = architecture.place(reference)
-    if folder is None or not files.whole(folder):
+    folder = _whole(reference)
+    if folder is None:
         return
     asked = models.parse(reference)
     adapter = adapters.split(asked.source)[1] if asked.layers is None else None  # cut, it is merged first
@@ -40,8 +40,32 @@ def check(reference: str, lora: Lora | None) -> None:
         )
     if lora is not None and adapter is not None:
         adapters.can_continue(adapter, lora)
-    elif lora is not None:
-        _targets(folder, lora)
+    else:
+        targets(reference, lora)
+
+
+def targets(reference: str, lora: Lora | None) -> None:
+    """Refuse adapters on layers that the model, and what is trained from it, does not have.
+
+    Told by the headers of the weights: what can be adapted are matrices, without the output layer (`checkpoint`).
+
+    Raises:
+        UserError: `lora` names such layers.
+    """
+    folder = _whole(reference)
+    if folder is None or lora is None:
+        return
+    shapes = architecture.shapes(sorted(folder.glob("*.safetensors")))
+    layers = {name.rpartition(".")[0] for name, shape in shapes.items() if len(shape) == 2}
+    layers = {layer for layer in layers if not layer.endswith(("lm_head", "embed_tokens"))}
+    unknown = [target for target in lora.targets if not any(f".{layer}".endswith(f".{target}") for layer in layers)]
+    if layers and unknown:
+        raise UserError(
+            f"LoRA targets match no layer that can be adapted: {', '.join(unknown)}",
+            file=folder,
+            field="lora.targets",
+            expected=f"some of {', '.join(sorted({layer.rpartition('.')[2] for layer in layers}))}",
+        )
 
 
 def same_adapter(earlier: Lora | None, lora: Lora | None) -> None:
@@ -69,19 +93,10 @@ def _has_eos(tokenizer: Path, model: Path) -> bool:
     return any(token is not None for token in named)
 
 
-def _targets(folder: Path, lora: Lora) -> None:
-    """By the headers of the weights: what can be adapted are matrices, without the output layer (`checkpoint`)."""
-    shapes = architecture.shapes(sorted(folder.glob("*.safetensors")))
-    layers = {name.rpartition(".")[0] for name, shape in shapes.items() if len(shape) == 2}
-    layers = {layer for layer in layers if not layer.endswith(("lm_head", "embed_tokens"))}
-    unknown = [target for target in lora.targets if not any(f".{layer}".endswith(f".{target}") for layer in layers)]
-    if layers and unknown:
-        raise UserError(
-            f"LoRA targets match no layer that can be adapted: {', '.join(unknown)}",
-            file=folder,
-            field="lora.targets",
-            expected=f"some of {', '.join(sorted({layer.rpartition('.')[2] for layer in layers}))}",
-        )
+def _whole(reference: str) -> Path | None:
+    """The model's folder, if it is on this machine and is all there."""
+    folder = architecture.place(reference)
+    return folder if folder is not None and files.whole(folder) else None
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -58,10 +58,11 @@ class Sources:
         """Refuse a training that cannot work, as far as the model's files or its own training tell.
 
         Raises:
-            UserError: as `preflight.same_adapter` for a trained model, and as `preflight.check` for a base.
+            UserError: as `preflight.same_adapter` and `targets` for a trained model, as `preflight.check` for a base.
         """
         if isinstance(model, Step):
             preflight.same_adapter(model.work.lora, lora)
+            preflight.targets(self._pinned[self._base(model)], lora)
         else:
             preflight.check(self._pinned[model], lora)
 

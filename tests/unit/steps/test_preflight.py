@@ -79,6 +79,7 @@ def test_a_run_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
     for change, message in (
         ([f"weak={mute}"], "no end-of-sequence token"),
         (["training.lora.targets=[qkv]"], "lora.targets.*qkv"),
+        (["preference.lora.targets=[qproj]"], "lora.targets.*qproj"),
         (["preference.lora.rank=8", "training.lora.save=adapter", "training.lora.rank=4"], "rank 4 there and 8 here"),
         (["preference.lora.alpha=8", "training.lora.save=adapter"], "alpha 16 there and 8 here"),
     ):
