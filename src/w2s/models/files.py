@@ -13,6 +13,7 @@ from w2s.errors import UserError
 IDENTITY = ("*.json", "*.model", "*.txt", "*.jinja", "*.safetensors")
 """The files that make a model what it is."""
 _INDEX = "model.safetensors.index.json"
+_WEIGHTS = ("model.safetensors", _INDEX)
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
@@ -31,12 +32,12 @@ def check(names: set[str], place: str) -> None:
             expected=" or ".join(_TOKENIZERS),
             mend="save the tokenizer beside the model",
         )
-    if not any(name.endswith(".safetensors") for name in names):
+    if not names.intersection(_WEIGHTS):  # any other name is looked over, for pickled weights beside it if need be
         pickled = any(name.endswith((".bin", ".pt", ".pth")) for name in names)
         raise UserError(
             "has only pickled weights, which can run code when loaded" if pickled else "has no weights",
             file=place,
-            expected="*.safetensors",
+            expected=" or ".join(_WEIGHTS),
             mend="save the model again with save_pretrained (it writes safetensors)",
         )
 

@@ -110,6 +110,7 @@ def load_model(
     model, info = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=torch.float32,
+        use_safetensors=True,
         local_files_only=True,
         output_loading_info=True,
         **quantized.options(quantize, device),

@@ -80,10 +80,11 @@ def test_a_gated_model_that_is_ours_is_found(hub) -> None:
         ({"refuse": {"model_info": _http(errors.RevisionNotFoundError)}}, r"has no model(.|\n)*revision"),
         ({"refuse": {"model_info": ConnectionError("no route")}}, r"could not be asked(.|\n)*check the connection"),
         ({"files": ("config.json", "tokenizer.json", "pytorch_model.bin")}, r"pickled(.|\n)*safetensors"),
+        ({"files": ("config.json", "tokenizer.json", "pytorch_model.bin", "values.safetensors")}, "has only pickled"),
         ({"files": ("config.json", "model.safetensors")}, "has no tokenizer"),
         ({"files": ("README.md",)}, "no config.json"),
     ],
-    ids=["gated", "gated-at-once", "missing", "revision", "network", "pickled", "tokenizer", "empty"],
+    ids=["gated", "gated-at-once", "missing", "revision", "network", "pickled", "other", "tokenizer", "empty"],
 )
 @pytest.mark.parametrize("call", [models.resolve, models.identify, models.folder])
 def test_each_refusal_has_one_message(hub, options: dict, message: str, call) -> None:

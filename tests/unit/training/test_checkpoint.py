@@ -17,7 +17,7 @@ from w2s.errors import UserError
 from w2s.models import adapters
 from w2s.records import Example
 from w2s.records import Preference as Pair
-from w2s.training import preference, sft
+from w2s.training import checkpoint, preference, sft
 
 EXAMPLES = [Example(f"q{i}", f"{i} + {i} ->", " " + "ab " * (i % 4) + str(2 * i)) for i in range(10)]
 PAIRS = [Pair(f"q{i}", f"{i} + {i} ->", " " + "ab " * (i % 3) + str(2 * i), f" {i}{i}") for i in range(9)]
@@ -179,3 +179,15 @@ def test_an_adapter_over_a_hub_s_model_is_trained_on_without_the_hub(base, adapt
     runtime = Runtime(device="cpu", offline=True)
     sft.train(named, EXAMPLES, tmp_path / "on", settings, seed=5, dtype="float32", runtime=runtime)
     assert adapters.split(tmp_path / "on") == (str(snapshot.resolve()), tmp_path / "on")
+
+
+def test_pickled_weights_are_not_read_whatever_lies_beside_them(base, tokenizer, tmp_path):
+    """The pickle holds all that the model needs, so reading it would succeed."""
+    folder = copy(base, tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    torch.save(weights, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").rename(folder / "values.safetensors")
+    with pytest.raises(OSError, match=r"no file named model\.safetensors"):
+        checkpoint.load_model(folder, tokenizer)
+    with pytest.raises(UserError, match="only pickled weights"):
+        models.resolve(folder)
