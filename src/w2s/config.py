@@ -233,7 +233,8 @@ class Recipe(_Frozen):
     limit: PositiveInt | None = None
     """Keep only this many questions of each split (for trying things out)."""
     trust_remote_code: bool = False
-    """Let a model folder run its own Python code. Off unless asked."""
+    """Let a model folder run its own Python code where it generates. Off unless asked. Training never does: a model
+    that is to be trained and is not of transformers' own kinds is refused, whatever stands here."""
 
     @model_validator(mode="after")
     def _one_prompt_a_model(self) -> Recipe:

@@ -22,8 +22,8 @@ def check(reference: str, lora: Lora | None) -> None:
     """Refuse a training that could not start, or could not teach a model to stop.
 
     Raises:
-        UserError: the model's tokenizer has no EOS; `lora` names layers that the model does not have, or the reference
-            is an adapter's folder and its adapter is another one.
+        UserError: the model's tokenizer has no EOS; the model runs code of its own; `lora` names layers that the model
+            does not have, or the reference is an adapter's folder and its adapter is another one.
     """
     folder = _whole(reference)
     if folder is None:
@@ -38,6 +38,10 @@ def check(reference: str, lora: Lora | None) -> None:
             field="eos_token",
             mend="set eos_token in the model folder's tokenizer_config.json",
         )
+    if _read(folder / "config.json").get("auto_map"):
+        from w2s.training import checkpoint  # takes seconds, and few models say so
+
+        checkpoint.refuse_own_code(folder)
     if lora is not None and adapter is not None:
         adapters.can_continue(adapter, lora)
     else:

@@ -41,7 +41,7 @@ def find(folder: Path, out: Path | None = None, *, offline: bool = False) -> Sta
         raise UserError(
             "not a model folder", file=start.base, expected="a folder with config.json, weights and a tokenizer"
         )
-    _refuse_own_code(start.base)
+    refuse_own_code(start.base)
     return start
 
 
@@ -54,7 +54,12 @@ def load_tokenizer(start: Start) -> Any:
     return tokenizer
 
 
-def _refuse_own_code(folder: Path) -> None:
+def refuse_own_code(folder: Path) -> None:
+    """Refuse a model that is not of transformers: training runs no Python code that comes with a model.
+
+    Raises:
+        UserError: it is one.
+    """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config.get("auto_map") and config.get("model_type") not in CONFIG_MAPPING:
         raise UserError(
