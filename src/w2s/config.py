@@ -290,8 +290,8 @@ class Runtime(_Frozen):
     train_workers: PositiveInt = 1
     """Processes that share one training (launcher ray; one GPU each where there are GPUs)."""
     micro_batch: Annotated[int, Field(ge=0)] = 0
-    """Examples a process takes through the model at once in training; 0: its share of the batch on a GPU, a
-    quarter of it on a CPU."""
+    """Examples a process takes through the model at once in training; 0: its share of the batch, or a quarter of that
+    on a CPU where texts have to be padded (models whose texts cannot go end to end, see training.attention)."""
     sharding: Literal["none", "fsdp"] = "none"
     """How processes that share one training hold the model: each all of it, or each a part (FSDP)."""
     gradient_checkpointing: bool = False
