@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,19 +27,12 @@ def engine(name: str, model: str | Path, *, dtype: Dtype, trust_remote_code: boo
 def train(function: Callable[..., Any], context: Context, *arguments: Any, **keywords: Any) -> Any:
     """Call a training function here with the step's progress, or on `runtime.train_workers` processes."""
     if context.runtime.launcher == "local":
+        from w2s.training import loop
+
         try:
             return function(*arguments, **keywords, on_progress=context.progress)
         finally:
-            _free()
+            loop.give_memory_back()
     from w2s.flow import ray
 
     return ray.train(function, arguments, keywords, context.runtime, context.scratch)
-
-
-def _free() -> None:
-    """Give back what a training held of the GPU: torch keeps it, and a vLLM of another process asks for most of it."""
-    import torch
-
-    gc.collect()  # a model and its optimiser are held by cycles
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
