@@ -240,7 +240,8 @@ class Recipe(_Frozen):
     limit: PositiveInt | None = None
     """Keep only this many questions of each split (for trying things out)."""
     trust_remote_code: bool = False
-    """Let a model folder run its own Python code. Off unless asked."""
+    """Let a model folder run its own Python code where it generates. Off unless asked. Training never does: a model
+    that is to be trained and is not of transformers' own kinds is refused, whatever stands here."""
 
     @model_validator(mode="after")
     def _one_prompt_a_model(self) -> Recipe:
@@ -296,8 +297,8 @@ class Runtime(_Frozen):
     train_workers: PositiveInt = 1
     """Processes that share one training (launcher ray; one GPU each where there are GPUs)."""
     micro_batch: Annotated[int, Field(ge=0)] = 0
-    """Examples a process takes through the model at once in training; 0: its share of the batch on a GPU, a
-    quarter of it on a CPU."""
+    """Examples a process takes through the model at once in training; 0: its share of the batch, or a quarter of that
+    on a CPU where texts have to be padded (models whose texts cannot go end to end, see training.attention)."""
     sharding: Literal["none", "fsdp"] = "none"
     """How processes that share one training hold the model: each all of it, or each a part (FSDP)."""
     gradient_checkpointing: bool = False

@@ -55,11 +55,19 @@ _NO_MEMORY = (
 )
 
 
-@contextmanager
-def enough_memory(mend: str) -> Iterator[None]:
-    """Turns a lack of memory inside, of a GPU or of the machine, into one message that says `mend`.
+def lacks_memory(error: BaseException) -> bool:
+    """Whether it says that a GPU or the machine has too little memory, and so nothing about what was being read.
 
     Told by name and text: torch may not be imported here, and what comes out of another process is text.
+    """
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(sign in _said(error) for sign in _NO_MEMORY)
+    )
+
+
+@contextmanager
+def enough_memory(mend: str) -> Iterator[None]:
+    """Turns a lack of memory inside (`lacks_memory`) into one message that says `mend`.
 
     Raises:
         UserError: there was too little memory.
@@ -67,8 +75,12 @@ def enough_memory(mend: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        said = f"{type(error).__name__}: {error}"
-        if not isinstance(error, MemoryError) and not any(sign in said for sign in _NO_MEMORY):
+        if not lacks_memory(error):
             raise
+        said = _said(error)
         line = next((line for line in reversed(said.splitlines()) if any(sign in line for sign in _NO_MEMORY)), said)
         raise UserError(f"there is too little memory ({line.strip()[:300]})", mend=mend) from error
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -17,6 +17,9 @@ from w2s.records import Question, Response
 from w2s.seeds import derive
 from w2s.tasks import rows
 
+MEND = "use --dtype bfloat16, a lower --max-new-tokens or another --engine; the same command goes on"
+"""What helps where memory is too small for a model or its texts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
@@ -114,15 +117,14 @@ def sample(
                 yield row | ({"sample": c.sample} if n > 1 else {})
 
     first, *later = journal.parts(asked, n) if asked else [[]]
-    loaded = engines.load(engine, model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime)
+    with enough_memory(MEND):
+        loaded = engines.load(engine, model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime)
     try:
         if runtime.canary and (said := parity.read(model)) is not None:
             canary.same_as_trained(loaded, said, model, dtype)
         for part in later:  # refused now, or after hours; the first part is next
             loaded.plan(requests(part), decoding)
-        with enough_memory(
-            "use --dtype bfloat16, a lower --max-new-tokens or another --engine; the same command goes on"
-        ):
+        with enough_memory(MEND):
             responses = jsonl.write(out, texts(loaded))
     finally:
         loaded.close()

@@ -155,7 +155,8 @@ def agree(
         style: how answers are written.
         match: how they are compared; `counts.differ` tells where the other match would decide otherwise.
         counts: is counted up.
-        nothing_agrees: two texts without an answer agree; None: with "string", as in the paper's released sets.
+        nothing_agrees: two texts without an answer agree, if neither is empty; None: with "string", as in the
+            paper's released sets.
         on_progress: told (questions decided, questions in all).
     """
     other: Match = other_match(match)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from w2s.answers import answered, extract, grade, key
+from w2s.config import Match
 from w2s.method.agreement import agree
 from w2s.method.demonstrations import checks_itself
 from w2s.records import Answered, Response
@@ -69,16 +70,37 @@ def test_string_gives_the_released_answer_on_math(name: str) -> None:
 
 @pytest.mark.parametrize(("iteration", "pairs", "without_answer"), [(1, 2683, 8), (2, 4022, 11)])
 def test_every_released_stage_1_question_agrees(iteration: int, pairs: int, without_answer: int) -> None:
-    """All but those where neither text states an answer: 8 and 11 questions.
+    """All but those where neither text states an answer: 8 and 11 questions, whose texts were cut off.
 
-    The released code refuses these ("" never agrees), its files still hold them; we follow the code.
+    The released code refuses these ("" never agrees), its files still hold them. `match: string` follows the files (its
+    default is `nothing_agrees`), and keeps every question; `equivalent` follows the code.
     """
     texts = [released(f"gsm8k_llama2_7b_iter{iteration}_{name}") for name in ("weak", "icl")]
     strict = agree(*(side(rows, "gsm8k", "string") for rows in texts))
     assert len(texts[0]) == pairs
     assert {reason: len(ids) for reason, ids in strict.dropped.items()} == {"weak_no_answer": without_answer}
+    as_released = agree(*(side(rows, "gsm8k", "string") for rows in texts), nothing_agrees=True)
+    assert (len(as_released.kept), as_released.dropped) == (pairs, {})
     flexible = agree(*(side(rows, "gsm8k", "equivalent") for rows in texts))
     assert {kept.id for kept in flexible.kept} >= {kept.id for kept in strict.kept}
+
+
+@pytest.mark.parametrize(
+    ("match", "weak", "first", "second"), [("equivalent", 2915, 2416, 3500), ("string", 2896, 2410, 3487)]
+)
+def test_labels_are_as_often_right_as_the_page_on_the_paper_says(
+    outputs: list[dict[str, Any]], match: Match, weak: int, first: int, second: int
+) -> None:
+    """The counts of docs/paper.md, "Label quality": of all 7,000 weak answers, and of those kept in each iteration."""
+
+    def right(rows: list[dict[str, Any]], field: str) -> int:
+        read = [extract(row[field], "gsm8k", flexible=match != "string") for row in rows]
+        graded = [grade(each, gold[row["id"]], match) for each, row in zip(read, rows, strict=True)]
+        return graded.count("correct")
+
+    gold = {row["id"]: row["gold"] for row in outputs}
+    kept = [released(f"gsm8k_llama2_7b_iter{iteration}_weak") for iteration in (1, 2)]
+    assert [right(outputs, "response"), *(right(rows, "output") for rows in kept)] == [weak, first, second]
 
 
 def test_every_released_math_question_agrees() -> None:

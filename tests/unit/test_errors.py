@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from w2s.errors import UserError, enough_memory
+from w2s.errors import UserError, enough_memory, lacks_memory
 
 
 class OutOfMemoryError(RuntimeError):
@@ -26,6 +26,7 @@ def test_it_is_one_message_with_the_mend(error: Exception) -> None:
         enough_memory("use less"),
     ):
         raise error
+    assert lacks_memory(error)
     assert "Traceback" not in str(raised.value) and raised.value.__cause__ is error
 
 
@@ -33,4 +34,4 @@ def test_other_errors_stay_what_they_are() -> None:
     for error in (RuntimeError("shapes do not match"), ValueError("out of memory"), UserError("x")):
         with pytest.raises(type(error)) as raised, enough_memory("use less"):
             raise error
-        assert raised.value is error
+        assert raised.value is error and not lacks_memory(error)

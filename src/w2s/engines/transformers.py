@@ -25,7 +25,7 @@ from w2s.engines.base import Completion, Decoding, Request
 from w2s.engines.decoding import Session, decode
 from w2s.engines.plain import PlainSession
 from w2s.engines.tokens import Tokens, end_tokens
-from w2s.errors import UserError
+from w2s.errors import UserError, lacks_memory
 from w2s.models import adapters, quantize
 
 MAX_ROWS = 1024
@@ -187,6 +187,8 @@ def load(
     except UserError:
         raise
     except Exception as error:  # transformers, tokenizers and safetensors share no base class
+        if lacks_memory(error):
+            raise  # the caller knows what to do about it
         reason = next(iter(str(error).splitlines()), "no reason given")
         if "trust_remote_code" in str(error):
             raise UserError(

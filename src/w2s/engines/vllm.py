@@ -23,7 +23,7 @@ from w2s.engines import isolated
 from w2s.engines.base import Completion, Decoding, Engine, Request
 from w2s.engines.canary import Canary
 from w2s.engines.tokens import Tokens, end_tokens
-from w2s.errors import UserError
+from w2s.errors import UserError, lacks_memory
 from w2s.models import adapters, quantize
 
 BATCH_TOKENS = 2**22
@@ -210,6 +210,8 @@ def _build(base: _Base) -> Any:
             **options,
         )
     except Exception as error:  # vLLM raises whatever its parts raise
+        if lacks_memory(error):
+            raise  # the caller knows what to do about it
         raise UserError(
             f"vLLM cannot load it ({type(error).__name__}: {next(iter(str(error).splitlines()), 'no reason given')})",
             file=base.path_or_id,

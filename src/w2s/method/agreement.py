@@ -34,7 +34,8 @@ def agree(weak: Iterable[Answered], strong: Iterable[Answered], *, nothing_agree
     """Keep the questions where `weak` and `strong` give the same final answer. Source: paper, released code.
 
     No answer never agrees, not even with no answer, unless `nothing_agrees`: the paper's released sets hold such
-    questions, though its released code refuses them. Joined by id: the order of `strong` does not matter.
+    questions, though its released code refuses them. There both texts say something; an empty one teaches nothing, so
+    it agrees with none (ours). Joined by id: the order of `strong` does not matter.
 
     Raises:
         UserError: an id comes twice on one side.
@@ -46,7 +47,7 @@ def agree(weak: Iterable[Answered], strong: Iterable[Answered], *, nothing_agree
         other = strong_by_id.get(id)
         if other is None:
             dropped.setdefault("only_in_weak", []).append(id)
-        elif nothing_agrees and answer.key is None and other.key is None:
+        elif nothing_agrees and answer.key is None and other.key is None and _said(answer) and _said(other):
             kept.append(Kept(id, answer, other))
         elif answer.key is None:
             dropped.setdefault("weak_no_answer", []).append(id)
@@ -60,6 +61,11 @@ def agree(weak: Iterable[Answered], strong: Iterable[Answered], *, nothing_agree
     if only_in_strong:
         dropped["only_in_strong"] = only_in_strong
     return Agreement(tuple(kept), {reason: tuple(ids) for reason, ids in dropped.items()})
+
+
+def _said(answer: Answered) -> bool:
+    """Whether there is any text."""
+    return bool(answer.response.strip())
 
 
 def by_id(answers: Iterable[Answered], what: str) -> dict[str, Answered]:

@@ -229,7 +229,7 @@ def _identity(asked: Reference, kind: _Kind, offline: bool) -> str:
         base, adapter = adapters.split(Path(source))
         return f"adapter:{adapters.digest(adapter or Path())} on {identify(base, offline)}"
     whole = _shipped(source) if kind == "shipped" else Path(source)
-    files.check({path.name for path in whole.iterdir()}, str(whole))
+    files.check_folder(whole, str(whole))
     return f"sha256:{files.digest(whole)}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from w2s import disk
 from w2s.config import Lora
-from w2s.errors import UserError
+from w2s.errors import UserError, lacks_memory
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -114,6 +114,8 @@ def save_merged(base: Path, folder: Path, out: Path) -> None:
         merge(network, folder).save_pretrained(out)
         AutoTokenizer.from_pretrained(base, local_files_only=True).save_pretrained(out)
     except Exception as error:  # transformers and PEFT share no base class
+        if lacks_memory(error):
+            raise  # nothing is wrong with the files
         reason = next(iter(str(error).splitlines()), "no reason given")
         raise UserError(
             f"the adapter does not go with its base {base} ({type(error).__name__}: {reason})",

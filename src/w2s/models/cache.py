@@ -17,9 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from w2s import disk
-from w2s.errors import UserError
+from w2s.errors import UserError, enough_memory
 
 _MADE = "made"
+_MEND = "make it on a machine with more memory that has the same W2S_CACHE, or use a smaller model"
 
 
 def root() -> Path:
@@ -43,7 +44,8 @@ def make(name: str, fill: Callable[[Path], None]) -> Path:
     """The cached folder of that name; where it is missing or damaged, `fill` writes its files into an empty folder.
 
     Raises:
-        UserError: the cache cannot be written; or what `fill` raises, and then nothing is kept.
+        UserError: the cache cannot be written, or there is too little memory; or what `fill` raises. Nothing is kept
+            then.
     """
     if (found := find(name)) is not None:
         return found
@@ -56,7 +58,8 @@ def make(name: str, fill: Callable[[Path], None]) -> Path:
             place, work = root() / name, root() / f".{name}-{uuid.uuid4().hex}"
             work.mkdir()
             try:
-                fill(work)
+                with enough_memory(_MEND):
+                    fill(work)
                 _seal(work)
                 if place.exists():
                     os.replace(place, root() / f".{name}-damaged")

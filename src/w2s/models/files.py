@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from w2s.errors import UserError
 
 IDENTITY = ("*.json", "*.model", "*.txt", "*.jinja", "*.safetensors")
 """The files that make a model what it is."""
+_INDEX = "model.safetensors.index.json"
+_WEIGHTS = ("model.safetensors", _INDEX)
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
@@ -29,14 +32,46 @@ def check(names: set[str], place: str) -> None:
             expected=" or ".join(_TOKENIZERS),
             mend="save the tokenizer beside the model",
         )
-    if not any(name.endswith(".safetensors") for name in names):
+    if not names.intersection(_WEIGHTS):  # any other name is looked over, for pickled weights beside it if need be
         pickled = any(name.endswith((".bin", ".pt", ".pth")) for name in names)
         raise UserError(
             "has only pickled weights, which can run code when loaded" if pickled else "has no weights",
             file=place,
-            expected="*.safetensors",
+            expected=" or ".join(_WEIGHTS),
             mend="save the model again with save_pretrained (it writes safetensors)",
         )
+
+
+def check_folder(folder: Path, place: str) -> None:
+    """As `check`, of what is on the disk.
+
+    Raises:
+        UserError: as `check`; or a file that the weights' index names is missing, as after half a download.
+    """
+    names = {path.name for path in folder.iterdir()}
+    check(names, place)
+    if _INDEX in names:
+        try:
+            index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+            missing = sorted(set(index["weight_map"].values()) - names)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"is no index of weights ({type(error).__name__})", file=f"{place}/{_INDEX}") from error
+        if missing:
+            raise UserError(
+                f"weights are missing: {len(missing)} files that {_INDEX} names, the first is {missing[0]!r:.80}",
+                file=place,
+                expected="a whole model",
+                mend="fetch or copy it again",
+            )
+
+
+def whole(folder: Path) -> bool:
+    """Whether `check_folder` has nothing to say."""
+    try:
+        check_folder(folder, "")
+    except UserError:
+        return False
+    return True
 
 
 def digest(folder: Path) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from w2s import disk
-from w2s.errors import UserError
+from w2s.errors import UserError, lacks_memory
 from w2s.models import cache
 
 FORMAT = 1
@@ -90,6 +90,8 @@ def convert(path: Path, out: Path) -> None:
                 **options,
             )
         except Exception as error:  # transformers and gguf share no base class
+            if lacks_memory(error):
+                raise  # nothing is wrong with the files
             raise _unreadable(path, error) from error
         if found["missing_keys"]:
             raise UserError(f"weights are missing: {', '.join(sorted(found['missing_keys'])[:3])}", file=path)

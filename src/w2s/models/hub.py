@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
+from w2s import disk
 from w2s.errors import UserError
 from w2s.models import files
 
 
 def find(name: str, revision: str | None, offline: bool) -> str:
     """The commit of a model. Fetches nothing; offline it is that of the copy on this machine.
+
+    The hub is not asked for a whole commit whose copy is here: it cannot have changed, and the hub may be out of reach.
 
     Raises:
         UserError: the hub has no such model or gives it to others only, cannot be asked, or the model has no
@@ -25,15 +29,17 @@ def find(name: str, revision: str | None, offline: bool) -> str:
     )
 
     place = name if revision is None else f"{name}@{revision}"
+    snapshot = cached(name, revision)
+    if snapshot is not None and revision == snapshot.name and files.whole(snapshot):
+        return revision
     if offline or constants.HF_HUB_OFFLINE:
-        snapshot = cached(name, revision)
         if snapshot is None:
             raise UserError(
                 f"the model {place} is not on this machine, and the hub may not be asked (offline)",
                 field="model",
                 mend="fetch it once without offline, or give a folder",
             )
-        files.check({path.name for path in snapshot.iterdir()}, place)
+        files.check_folder(snapshot, place)
         return snapshot.name
     hub = huggingface_hub.HfApi()
     try:
@@ -60,6 +66,7 @@ def find(name: str, revision: str | None, offline: bool) -> str:
             f"if {name} was meant to be a folder, there is none",
         ) from error
     files.check({sibling.rfilename for sibling in info.siblings or []}, place)
+    _keep(name, revision or "main", str(info.sha))
     return str(info.sha)
 
 
@@ -92,8 +99,10 @@ def file(name: str, revision: str | None, wanted: str, offline: bool) -> Path | 
         UserError: the hub does not give it.
     """
     import huggingface_hub
+    from huggingface_hub import constants
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
+    offline = offline or constants.HF_HUB_OFFLINE
     try:
         return Path(huggingface_hub.hf_hub_download(name, wanted, revision=revision, local_files_only=offline))
     except Exception as error:  # as above
@@ -117,3 +126,20 @@ def cached(name: str, revision: str | None) -> Path | None:
     except HFValidationError:
         return None
     return Path(found).parent if isinstance(found, str) else None
+
+
+def _keep(name: str, revision: str, commit: str) -> None:
+    """Note in the hub's cache which commit a branch or tag is, so that the copy is found by that name offline.
+
+    The hub's client does so for what it fetches by such a name; here everything is fetched by its commit.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    file = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="model") / "refs" / revision
+    if revision == commit:
+        return
+    with contextlib.suppress(OSError):  # a cache that others fill, and this user may only read
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.is_file() or file.read_text(encoding="utf-8") != commit:
+            disk.write(file, commit)

@@ -224,9 +224,8 @@ class Graph:
 
     def agree(self, name: str, weak: Step, strong: Step, *, augmented: bool = False) -> Step:
         """Questions on which both give the same final answer; an agreement to be augmented is measured after that."""
-        rule = (
-            {"nothing_agrees": True} if self.recipe.selection.match == "string" else {}
-        )  # the step's rule, for identity
+        string = self.recipe.selection.match == "string"
+        rule = {"nothing_agrees": "neither empty"} if string else {}  # the step's rule, for identity
         if augmented:
             return self._select(name, select.agree, rule | {"augmented": True}, weak=weak, strong=strong)
         step = self._select(name, select.agree, rule, weak=weak, strong=strong)

@@ -27,7 +27,12 @@ def engine(name: str, model: str | Path, *, dtype: Dtype, trust_remote_code: boo
 def train(function: Callable[..., Any], context: Context, *arguments: Any, **keywords: Any) -> Any:
     """Call a training function here with the step's progress, or on `runtime.train_workers` processes."""
     if context.runtime.launcher == "local":
-        return function(*arguments, **keywords, on_progress=context.progress)
+        from w2s.training import loop
+
+        try:
+            return function(*arguments, **keywords, on_progress=context.progress)
+        finally:
+            loop.give_memory_back()
     from w2s.flow import ray
 
     return ray.train(function, arguments, keywords, context.runtime, context.scratch)

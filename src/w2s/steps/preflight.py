@@ -12,7 +12,7 @@ from typing import Any
 from w2s import architecture, models
 from w2s.config import Lora
 from w2s.errors import UserError
-from w2s.models import adapters
+from w2s.models import adapters, files
 
 _NO_DEFAULTS = ("PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend")
 """Tokenizer classes without special tokens of their own: they have those that their files name."""
@@ -22,10 +22,10 @@ def check(reference: str, lora: Lora | None) -> None:
     """Refuse a training that could not start, or could not teach a model to stop.
 
     Raises:
-        UserError: the model's tokenizer has no EOS; `lora` names layers that the model does not have, or the reference
-            is an adapter's folder and its adapter is another one.
+        UserError: the model's tokenizer has no EOS; the model runs code of its own; `lora` names layers that the model
+            does not have, or the reference is an adapter's folder and its adapter is another one.
     """
-    folder = architecture.place(reference)
+    folder = _whole(reference)
     if folder is None:
         return
     asked = models.parse(reference)
@@ -38,10 +38,38 @@ def check(reference: str, lora: Lora | None) -> None:
             field="eos_token",
             mend="set eos_token in the model folder's tokenizer_config.json",
         )
+    if _read(folder / "config.json").get("auto_map"):
+        from w2s.training import checkpoint  # takes seconds, and few models say so
+
+        checkpoint.refuse_own_code(folder)
     if lora is not None and adapter is not None:
         adapters.can_continue(adapter, lora)
-    elif lora is not None:
-        _targets(folder, lora)
+    else:
+        targets(reference, lora)
+
+
+def targets(reference: str, lora: Lora | None) -> None:
+    """Refuse adapters on layers that the model, and what is trained from it, does not have.
+
+    Told by the headers of the weights: what can be adapted are matrices, without the output layer (`checkpoint`).
+
+    Raises:
+        UserError: `lora` names such layers.
+    """
+    folder = _whole(reference)
+    if folder is None or lora is None:
+        return
+    shapes = architecture.shapes(sorted(folder.glob("*.safetensors")))
+    layers = {name.rpartition(".")[0] for name, shape in shapes.items() if len(shape) == 2}
+    layers = {layer for layer in layers if not layer.endswith(("lm_head", "embed_tokens"))}
+    unknown = [target for target in lora.targets if not any(f".{layer}".endswith(f".{target}") for layer in layers)]
+    if layers and unknown:
+        raise UserError(
+            f"LoRA targets match no layer that can be adapted: {', '.join(unknown)}",
+            file=folder,
+            field="lora.targets",
+            expected=f"some of {', '.join(sorted({layer.rpartition('.')[2] for layer in layers}))}",
+        )
 
 
 def same_adapter(earlier: Lora | None, lora: Lora | None) -> None:
@@ -69,19 +97,10 @@ def _has_eos(tokenizer: Path, model: Path) -> bool:
     return any(token is not None for token in named)
 
 
-def _targets(folder: Path, lora: Lora) -> None:
-    """By the headers of the weights: what can be adapted are matrices, without the output layer (`checkpoint`)."""
-    shapes = architecture.shapes(sorted(folder.glob("*.safetensors")))
-    layers = {name.rpartition(".")[0] for name, shape in shapes.items() if len(shape) == 2}
-    layers = {layer for layer in layers if not layer.endswith(("lm_head", "embed_tokens"))}
-    unknown = [target for target in lora.targets if not any(f".{layer}".endswith(f".{target}") for layer in layers)]
-    if layers and unknown:
-        raise UserError(
-            f"LoRA targets match no layer that can be adapted: {', '.join(unknown)}",
-            file=folder,
-            field="lora.targets",
-            expected=f"some of {', '.join(sorted({layer.rpartition('.')[2] for layer in layers}))}",
-        )
+def _whole(reference: str) -> Path | None:
+    """The model's folder, if it is on this machine and is all there."""
+    folder = architecture.place(reference)
+    return folder if folder is not None and files.whole(folder) else None
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -57,9 +57,9 @@ def all_examples(context: Context) -> dict[str, Any]:
 def agree(context: Context) -> dict[str, Any]:
     """Write the questions on which two models' final answers agree, with both texts (paper, Stage I).
 
-    Two texts without an answer agree where answers are compared as strings, as in the paper's released sets. An empty
-    set ends the branch, unless it is to be augmented. Where both models wrote one text (`same_text`), agreement tells
-    nothing: there are no two views.
+    Two texts without an answer agree where answers are compared as strings, as in the paper's released sets, unless one
+    is empty. An empty set ends the branch, unless it is to be augmented. Where both models wrote one text
+    (`same_text`), agreement tells nothing: there are no two views.
     """
     inputs, style, match = context.inputs, context.params["style"], context.params["match"]
     builder, counts = context.given["builder"], streams.Counts()

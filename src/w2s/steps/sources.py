@@ -38,7 +38,8 @@ class Sources:
         prepared = tasks.prepare(self._recipe.task, self._recipe.limit)
         self.questions, self.overlap = prepared.questions, prepared.overlap
         self.style = tasks.load(self._recipe.task).style
-        self._identities = {ref: self._identity(ref) for ref in dict.fromkeys((self._recipe.weak, self._recipe.strong))}
+        self._pinned = {ref: self._pin(ref) for ref in dict.fromkeys((self._recipe.weak, self._recipe.strong))}
+        self._identities = {ref: self._identity(ref) for ref in self._pinned}
         self._builders = {ref: self._builder(ref) for ref in self._identities}
         self.gold_hash = {split: self._gold_hash(split) for split in self.questions}
 
@@ -52,18 +53,19 @@ class Sources:
         if isinstance(model, Step):  # what is trained from a quantised model is held like it
             quantize = references.parse(self._base(model)).quantize
             return {"quantize": quantize} if quantize else {}, {"model": model}, {}
-        return {"model": self._identities[model]}, {}, {"model": model}
+        return {"model": self._identities[model]}, {}, {"model": self._pinned[model]}
 
     def preflight(self, model: Model, lora: Lora | None) -> None:
         """Refuse a training that cannot work, as far as the model's files or its own training tell.
 
         Raises:
-            UserError: as `preflight.same_adapter` for a trained model, and as `preflight.check` for a base.
+            UserError: as `preflight.same_adapter` and `targets` for a trained model, as `preflight.check` for a base.
         """
         if isinstance(model, Step):
             preflight.same_adapter(model.work.lora, lora)
+            preflight.targets(self._pinned[self._base(model)], lora)
         else:
-            preflight.check(model, lora)
+            preflight.check(self._pinned[model], lora)
 
     def role(self, model: Model) -> Role:
         """Which of the two models it is, or was trained from; the strong one where both are one."""
@@ -74,19 +76,29 @@ class Sources:
     def _base(self, model: Model) -> str:
         return self._recipe.strong if self.role(model) == "strong" else self._recipe.weak
 
+    def _pin(self, reference: str) -> str:
+        """The reference with the hub's commit: what is fingerprinted runs to the end, wherever a branch has moved."""
+        try:
+            return models.pinned(reference, self._offline)
+        except UserError:
+            if not self._planning:
+                raise
+            return reference
+
     def _identity(self, reference: str) -> str:
         try:
-            return models.identify(reference, offline=self._offline)
+            return models.identify(self._pinned[reference], offline=self._offline)
         except UserError:
             if not self._planning or reference.startswith("w2s:"):
                 raise
             return f"{_NOT_FOUND}: {reference}"
 
     def _builder(self, reference: str) -> Builder:
-        away = self._identities[reference].startswith(_NOT_FOUND) or not models.at_hand(reference)
+        pinned = self._pinned[reference]
+        away = self._identities[reference].startswith(_NOT_FOUND) or not models.at_hand(pinned)
         if self._planning and away:  # the difference hardly matters to a plan's estimates
             return PLAIN
-        return chat.builder(self._recipe.prompt_of(reference), reference, self._offline)
+        return chat.builder(self._recipe.prompt_of(reference), pinned, self._offline)
 
     def _gold_hash(self, split: str) -> str:
         try:

@@ -41,7 +41,7 @@ def find(folder: Path, out: Path | None = None, *, offline: bool = False) -> Sta
         raise UserError(
             "not a model folder", file=start.base, expected="a folder with config.json, weights and a tokenizer"
         )
-    _refuse_own_code(start.base)
+    refuse_own_code(start.base)
     return start
 
 
@@ -54,7 +54,12 @@ def load_tokenizer(start: Start) -> Any:
     return tokenizer
 
 
-def _refuse_own_code(folder: Path) -> None:
+def refuse_own_code(folder: Path) -> None:
+    """Refuse a model that is not of transformers: training runs no Python code that comes with a model.
+
+    Raises:
+        UserError: it is one.
+    """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config.get("auto_map") and config.get("model_type") not in CONFIG_MAPPING:
         raise UserError(
@@ -110,6 +115,7 @@ def load_model(
     model, info = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=torch.float32,
+        use_safetensors=True,
         local_files_only=True,
         output_loading_info=True,
         **quantized.options(quantize, device),
@@ -163,10 +169,13 @@ def with_adapter(model: Any, start: Start, lora: configs.Lora, *, empty: bool = 
     peft = adapters.library()
     if start.adapter is not None:
         adapters.can_continue(start.adapter, lora)
-        if not empty:
-            return peft.PeftModel.from_pretrained(model, start.adapter, is_trainable=True, torch_device="cpu")
-        return peft.get_peft_model(model, peft.LoraConfig.from_pretrained(start.adapter))
-    model = peft.get_peft_model(model, adapter_config(model, lora))
+        if empty:
+            model = peft.get_peft_model(model, peft.LoraConfig.from_pretrained(start.adapter))
+        else:
+            model = peft.PeftModel.from_pretrained(model, start.adapter, is_trainable=True, torch_device="cpu")
+    else:
+        model = peft.get_peft_model(model, adapter_config(model, lora))
+    # Its folder, and no name that a hub would be asked for, when the saved adapter is read again.
     model.peft_config["default"].base_model_name_or_path = str(start.base.resolve())
     return model
 
@@ -225,15 +234,24 @@ def _prepare(model: Any, tokenizer: Any) -> Any:
     return model
 
 
-def save(model: Any, tokenizer: Any, out: Path, form: Literal["merged", "adapter"] = "merged") -> None:
-    """Write weights (safetensors), configs and tokenizer to `out`: those of the adapter, or of the whole model."""
+def save(
+    model: Any,
+    tokenizer: Any,
+    out: Path,
+    form: Literal["merged", "adapter"] = "merged",
+    trained: Mapping[str, torch.Tensor] | None = None,
+) -> None:
+    """Write weights (safetensors), configs and tokenizer to `out`: those of the adapter, or of the whole model.
+
+    `trained` are an adapter's weights where the model does not hold them whole itself.
+    """
     tokenizer.save_pretrained(out)
     if not hasattr(model, "merge_and_unload"):
         model.save_pretrained(out)
     elif form == "merged":
         model.merge_and_unload().save_pretrained(out)
     else:
-        model.save_pretrained(out, save_embedding_layers=False)
+        model.save_pretrained(out, state_dict=trained, save_embedding_layers=False)
         (out / "README.md").unlink(missing_ok=True)  # PEFT's card for the hub
         config = adapters.read(out)
         config["target_modules"] = sorted(config["target_modules"])  # a set, in another order each time

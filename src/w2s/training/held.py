@@ -188,15 +188,15 @@ class Held:
         self._team.wait()
 
     def _write(self, out: Path, form: Literal["merged", "adapter"]) -> None:
-        weights = parallel.whole_weights(self._model) if self._sharded else None
+        weights = parallel.trained_weights(self._model) if self._sharded else None
         if self._team.rank == 0:
-            model = self._model
-            if weights is not None:
-                model = self._load(self._start, self._config.lora)
-                model.load_state_dict(weights)
+            model, lora = self._model, self._config.lora
+            if weights is not None and form == "merged":
+                model = self._load(self._start, lora)
+                model.load_state_dict(weights, strict=lora is None)
             if self._quantize and form == "merged":
                 model = checkpoint.on_unquantised(model, self._start.base, self._tokenizer)
-            checkpoint.save(model, self._tokenizer, out, form)
+            checkpoint.save(model, self._tokenizer, out, form, weights)
         self._team.wait()
 
     def _compute_exactly(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 import time
@@ -171,3 +172,10 @@ def quiet() -> Iterator[None]:
     finally:
         if shown:
             transformers.logging.enable_progress_bar()
+
+
+def give_memory_back() -> None:
+    """Let go of what a training held of the GPU: torch keeps it, and a vLLM in another process asks for most of it."""
+    gc.collect()  # a model and its optimiser are held by cycles
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

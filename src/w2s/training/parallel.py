@@ -106,6 +106,10 @@ def no_exchange(model: Any) -> AbstractContextManager[Any]:
     return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
 
 
-def whole_weights(model: Any) -> dict[str, Tensor]:
-    """The state of a model under FSDP, on the CPU of the first process; empty in the others. All must call it."""
-    return get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+def trained_weights(model: Any) -> dict[str, Tensor]:
+    """What is trained of a model under FSDP, on the CPU of the first process; empty in the others. All must call it.
+
+    What is frozen is not gathered: the base has it, and beside an adapter it is nearly everything.
+    """
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
+    return get_model_state_dict(model, options=options)

@@ -69,7 +69,8 @@ def agree(
         gold: right answers, for the summary only: they have no part in the selection.
         join: how gold is found.
         only_shared: leave out questions that only one of the files has.
-        nothing_agrees: two texts without an answer agree; None: with `match` "string", as in the paper's released sets.
+        nothing_agrees: two texts without an answer agree, if neither is empty; None: with `match` "string", as in the
+            paper's released sets.
         augment_to: the questions that there are to be; None: those of agreement.
         samples: several responses of the strong model to questions that are not kept; those to others do not matter.
         seed: draws the order of questions with equal shares of agreeing samples.

@@ -132,6 +132,21 @@ def test_a_torn_weight_file_is_one_message(folder: Path, tmp_path: Path) -> None
         engines.load("transformers", torn, runtime=CPU)
 
 
+@pytest.mark.parametrize(
+    "error", [RuntimeError("CUDA out of memory."), RuntimeError("DefaultCPUAllocator: not enough memory")]
+)
+def test_too_little_memory_is_no_fault_of_the_files(folder: Path, monkeypatch, error: Exception) -> None:
+    """It stays what it is, for the caller, who names what helps; saving the model again would not."""
+
+    def load(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", load)
+    with pytest.raises(type(error)) as raised:
+        engines.load("transformers", folder, runtime=CPU)
+    assert raised.value is error
+
+
 def test_no_end_of_text_is_refused(network, tokenizer) -> None:
     import copy
 

@@ -172,3 +172,15 @@ def test_a_quantised_model_is_quantised_by_bitsandbytes(monkeypatch, quantize: s
     monkeypatch.setitem(sys.modules, "vllm.platforms", platforms)
     vllm._build(vllm._Base("m", None, "bfloat16", False, 1, 0.9, 0, quantize))
     assert (asked["load_format"], asked.get("quantization")) == expected
+
+
+@pytest.mark.parametrize("text", ["CUDA out of memory. Tried to allocate 2.00 GiB.", "no such kernel"])
+def test_a_lack_of_memory_is_told_from_a_model_that_cannot_be_loaded(monkeypatch, text: str) -> None:
+    def load(model: str, **_: Any) -> None:
+        raise RuntimeError(text)
+
+    platforms = SimpleNamespace(current_platform=SimpleNamespace(is_cpu=lambda: False))
+    monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(LLM=load))
+    monkeypatch.setitem(sys.modules, "vllm.platforms", platforms)
+    with pytest.raises(RuntimeError if "memory" in text else UserError, match=text):
+        vllm._build(vllm._Base("m", None, "bfloat16", False, 1, 0.9, 0))

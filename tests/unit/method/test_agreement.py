@@ -31,6 +31,16 @@ def test_each_reason() -> None:
     }
 
 
+def test_two_texts_without_an_answer_agree_by_the_released_rule_unless_one_is_empty() -> None:
+    """Of four questions without any answer, the texts of one are both there."""
+    texts = {"a": ("hm", "well"), "b": ("", "well"), "c": ("hm", ""), "d": ("", " \n")}
+    weak, strong = ([Answered(id, "q", both[side], None, None) for id, both in texts.items()] for side in (0, 1))
+    result = agree(weak, strong, nothing_agrees=True)
+    assert [kept.id for kept in result.kept] == ["a"]
+    assert result.dropped == {"weak_no_answer": ("b", "c", "d")}
+    assert agree(weak, strong).dropped == {"weak_no_answer": ("a", "b", "c", "d")}
+
+
 @given(tables, tables)
 def test_kept_and_dropped_are_the_input(weak: dict, strong: dict) -> None:
     result = agree(side(weak), side(strong))

@@ -52,3 +52,15 @@ def test_a_damaged_configuration_is_refused(tmp_path: Path, config: object) -> N
 def test_pickled_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="safetensors"):
         adapters.split(_adapter(tmp_path, {"base_model_name_or_path": "a/b"}, "adapter_model.bin"))
+
+
+@pytest.mark.parametrize("text", ["DefaultCPUAllocator: can't allocate memory: 400 bytes.", "size mismatch"])
+def test_a_lack_of_memory_is_told_from_an_adapter_of_another_base(tmp_path: Path, monkeypatch, text: str) -> None:
+    import transformers
+
+    def load(*_: object, **__: object) -> None:
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", load)
+    with pytest.raises(RuntimeError if "memory" in text else UserError, match=text):
+        adapters.save_merged(tmp_path, tmp_path, tmp_path / "out")

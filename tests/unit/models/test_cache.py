@@ -73,6 +73,18 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyt
         cache.make("m", _fill)
 
 
+def test_too_little_memory_is_one_message_and_leaves_nothing(own: Path) -> None:
+    def fill(out: Path) -> None:
+        (out / "a").write_text("1")
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 400 bytes.")
+
+    with pytest.raises(
+        UserError, match=r"too little memory(.|\n)*400 bytes(.|\n)*more memory that has the same W2S_CACHE"
+    ):
+        cache.make("m", fill)
+    assert [path.name for path in own.iterdir()] == ["m.lock"]
+
+
 def test_two_processes_make_it_once_between_them(own: Path) -> None:
     """Each writes its number to `log` when it makes the folder, which takes a second: one line in all."""
     program = """

@@ -116,3 +116,12 @@ def test_bad_files_and_a_missing_package_are_told(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "gguf", None)
     with pytest.raises(UserError, match=r"package gguf(.|\n)*w2s-reasoning\[gguf\]"):
         models.resolve(tmp_path / "bad.gguf")
+
+
+def test_a_lack_of_memory_is_told_from_a_file_that_cannot_be_read(made, tmp_path: Path, monkeypatch) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: 400 bytes.")
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", load)
+    with pytest.raises(RuntimeError, match="400 bytes"):
+        gguf.convert(made[0], tmp_path)

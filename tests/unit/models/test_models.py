@@ -59,18 +59,6 @@ def test_what_is_no_hub_id_never_reaches_the_hub(reference: str | Path) -> None:
         models.resolve(reference)
 
 
-def test_offline_uses_the_local_snapshot_or_says_so(tmp_path: Path, monkeypatch) -> None:
-    import huggingface_hub
-
-    snapshot = _folder(tmp_path / "snapshots" / "abc123")
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *a, **k: str(snapshot / "config.json"))
-    found = models.resolve("owner/name@main", offline=True)
-    assert found == models.ResolvedModel("owner/name", "abc123", "hub:owner/name@abc123")
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *a, **k: None)
-    with pytest.raises(UserError, match="not on this machine"):
-        models.resolve("owner/name", offline=True)
-
-
 def test_scripted_references_are_their_own_identity() -> None:
     assert models.resolve("scripted:a:b").identity == "scripted:a:b"
 

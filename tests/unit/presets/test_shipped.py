@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from w2s import presets, recipe
+from w2s import architecture, presets, recipe
 from w2s.config import FilesTask
 
 FOLDER = Path(presets.__file__).parent
@@ -56,7 +56,7 @@ def test_a_value_without_source_is_found() -> None:
 def test_a_paper_preset_says_how_it_is_launched_on_what_and_for_how_long(name: str) -> None:
     opening = (FOLDER / f"{name}.yaml").read_text().partition("\nextends:")[0].partition("\ntask:")[0]
     assert f"w2s run {name}" in opening
-    assert "GPUs of 80 GB" in opening and "GPU-hours" in opening
+    assert "GPUs of 80 GB" in opening and "GPU-hours" in opening and "disk" in opening.casefold()
     assert len(presets.describe(name)) < 130
 
 
@@ -75,6 +75,22 @@ def test_a_paper_preset_has_the_paper_s_settings(name: str) -> None:
     assert made.preference.losses == ("dpo", "orpo")
     assert made.training.lora is not None and made.training.lora.rank == 8
     assert made.engine == "vllm" and run.runtime.tensor_parallel == 4
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_disk_that_a_paper_preset_names_holds_what_it_writes(name: str) -> None:
+    """Merged, Llama2-70b takes 4 x 68.98e9 bytes = 276 GB; adapters of rank 8 have 103,546,880 parameters = 0.4 GB.
+
+    Those are 80 layers x 8 x the sum of (inputs + outputs) over q, k, v, o, gate, up and down: 16384 + 9216 + 9216 +
+    16384 + 3 x 36864 = 161,792. Ten are trained at most. Llama3-70b has the same layers.
+    """
+    made = presets.load(name).recipe
+    assert made.training.lora is not None and made.preference.lora is not None
+    assert made.training.lora.save == made.preference.lora.save == "adapter"
+    strong = architecture.find(made.strong)
+    assert strong.adapter_parameters(made.training.lora) == 80 * 8 * 161_792 == 103_546_880
+    whole = strong.weight_bytes("float32")
+    assert whole is not None and whole == pytest.approx(282e9 if "llama3" in name else 276e9, rel=0.005)
 
 
 def test_the_weak_and_strong_models_are_the_paper_s() -> None:

@@ -74,11 +74,22 @@ def test_a_tokenizer_without_eos_is_refused(tmp_path: Path, changes: dict[str, A
         preflight.check(str(folder), None)
 
 
+def test_a_model_with_code_of_its_own_is_not_trained_even_if_that_code_is_trusted(tmp_path: Path) -> None:
+    """An auto_map alone says nothing: models that transformers has taken up keep theirs."""
+    code = {"AutoModelForCausalLM": "own.Model"}
+    taken_up = copied(tmp_path / "taken up", config={"auto_map": code})
+    preflight.check(str(taken_up), None)
+    own = copied(tmp_path / "own", config={"auto_map": code, "model_type": "of-its-own"})
+    with pytest.raises(UserError, match=r"of-its-own(.|\n)*training runs no other code"):
+        recipe.build(presets.load("tiny", [*SMALL, f"strong={own}", "trust_remote_code=true"]))
+
+
 def test_a_run_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
     mute = copied(tmp_path / "model", tokenizer_config={"eos_token": None})
     for change, message in (
         ([f"weak={mute}"], "no end-of-sequence token"),
         (["training.lora.targets=[qkv]"], "lora.targets.*qkv"),
+        (["preference.lora.targets=[qproj]"], "lora.targets.*qproj"),
         (["preference.lora.rank=8", "training.lora.save=adapter", "training.lora.rank=4"], "rank 4 there and 8 here"),
         (["preference.lora.alpha=8", "training.lora.save=adapter"], "alpha 16 there and 8 here"),
     ):

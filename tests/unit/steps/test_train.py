@@ -106,3 +106,36 @@ def test_torch_s_own_refusal_on_a_cpu_is_recognised(context, monkeypatch) -> Non
     monkeypatch.setattr(launch, "train", lambda *_, **__: torch.empty(2**60))
     with pytest.raises(UserError, match="too little memory"):
         train.fine_tune(made)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("cuda", [False, True])
+def test_the_gpu_is_given_back_after_a_training_that_failed_too(context, monkeypatch, fails: bool, cuda: bool) -> None:
+    """A vLLM in another process asks for nine tenths of the device next; the model is in a cycle until collected."""
+    import torch
+
+    told: list[str] = []
+
+    class Model:
+        def __init__(self) -> None:
+            self.own = self
+
+        def __del__(self) -> None:
+            told.append("model gone")
+
+    def training(on_progress: Any) -> str:
+        Model()
+        told.append("trained")
+        if fails:
+            raise ValueError("broken")
+        return "result"
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: told.append("freed"))
+    made, _ = context(ROWS, Training())
+    if fails:
+        with pytest.raises(ValueError, match="broken"):
+            launch.train(training, made)
+    else:
+        assert launch.train(training, made) == "result"
+    assert told == ["trained", "model gone", *(["freed"] if cuda else [])]

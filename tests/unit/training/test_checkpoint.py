@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load_file
 
 from w2s import models, parity
-from w2s.config import Lora, Preference, Training
+from w2s.config import Lora, Preference, Runtime, Training
 from w2s.errors import UserError
 from w2s.models import adapters
 from w2s.records import Example
 from w2s.records import Preference as Pair
-from w2s.training import preference, sft
+from w2s.training import checkpoint, preference, sft
 
 EXAMPLES = [Example(f"q{i}", f"{i} + {i} ->", " " + "ab " * (i % 4) + str(2 * i)) for i in range(10)]
 PAIRS = [Pair(f"q{i}", f"{i} + {i} ->", " " + "ab " * (i % 3) + str(2 * i), f" {i}{i}") for i in range(9)]
@@ -36,6 +36,13 @@ def optimise(policy: Path, out: Path, lora: Lora | None, cache: Path | None = No
 
 def digest(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def copy(folder: Path, out: Path) -> Path:
+    out.mkdir(parents=True)
+    for path in folder.iterdir():
+        (out / path.name).write_bytes(path.read_bytes())
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +140,6 @@ def test_the_reference_of_an_adapter_is_kept_by_its_files_and_its_base(adapter, 
 
 
 def test_the_identity_of_an_adapter_is_of_its_files_and_its_base(base, adapter, tmp_path):
-    def copy(folder: Path, out: Path) -> Path:
-        out.mkdir()
-        for path in folder.iterdir():
-            (out / path.name).write_bytes(path.read_bytes())
-        return out
-
     same = copy(adapter, tmp_path / "same")
     assert models.identify(same) == models.identify(adapter)
     other_base, moved = copy(base, tmp_path / "base"), copy(adapter, tmp_path / "moved")
@@ -156,3 +157,37 @@ def test_collapse_is_an_error_and_a_limit_of_none_trains_on(base, tmp_path):
     assert not (tmp_path / "stopped").exists()
     result = optimise(base, tmp_path / "on", None, max_chosen_drop=None, **settings)
     assert result.chosen_drop_most > 1
+
+
+def test_an_adapter_over_a_hub_s_model_is_trained_on_without_the_hub(base, adapter, tmp_path, monkeypatch):
+    """PEFT keeps the base by the name that it had; read again after training, that would be asked for once more."""
+    import huggingface_hub
+
+    snapshot = tmp_path / "hub" / "models--owner--name" / "snapshots" / "abc"
+    copy(base, snapshot)
+    refs = tmp_path / "hub" / "models--owner--name" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("abc")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub, "HfApi", None)  # whoever asks fails
+    fetched = lambda *_, local_files_only, **__: str(snapshot) if local_files_only else None  # noqa: E731
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetched)
+    named = copy(adapter, tmp_path / "named")
+    config = adapters.read(named) | {"base_model_name_or_path": "owner/name"}
+    (named / adapters.CONFIG).write_text(json.dumps(config))
+    settings = Training(lora=ADAPTER, **SETTINGS | {"epochs": 1})
+    runtime = Runtime(device="cpu", offline=True)
+    sft.train(named, EXAMPLES, tmp_path / "on", settings, seed=5, dtype="float32", runtime=runtime)
+    assert adapters.split(tmp_path / "on") == (str(snapshot.resolve()), tmp_path / "on")
+
+
+def test_pickled_weights_are_not_read_whatever_lies_beside_them(base, tokenizer, tmp_path):
+    """The pickle holds all that the model needs, so reading it would succeed."""
+    folder = copy(base, tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    torch.save(weights, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").rename(folder / "values.safetensors")
+    with pytest.raises(OSError, match=r"no file named model\.safetensors"):
+        checkpoint.load_model(folder, tokenizer)
+    with pytest.raises(UserError, match="only pickled weights"):
+        models.resolve(folder)

@@ -112,7 +112,7 @@ def test_training_stops_where_the_folder_does_not_hold_what_was_trained(base, tm
     """Saved without the adapter, as a whole model; or with another alpha, as an adapter."""
     save = checkpoint.save
 
-    def wrongly(model, tokenizer, out, form):
+    def wrongly(model, tokenizer, out, form, trained):
         if form == "adapter":
             save(model, tokenizer, out, form)
             _scale(out)
