@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from w2s.answers.equivalence import Verdict, answered, grade, grades, key, keys, undecided
+from w2s.answers.equivalence import Verdict, answered, answered_all, grade, grades, key, keys, undecided
 from w2s.answers.extract import Style, boxed, extract
 
-__all__ = ["Style", "Verdict", "answered", "boxed", "extract", "grade", "grades", "key", "keys", "undecided"]
+__all__ = [
+    "Style", "Verdict", "answered", "answered_all", "boxed", "extract", "grade", "grades", "key", "keys", "undecided",
+]  # fmt: skip

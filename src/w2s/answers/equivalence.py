@@ -185,13 +185,13 @@ def answered(response: Response, style: Style, match: Match) -> Answered:
 
     With `match="string"` the answer is also read as strictly as the released code reads it (no flexible extraction).
     """
-    prediction = read(response.response, response.question, style, flexible=match != "string")
-    return Answered(
-        id=response.id,
-        question=response.question,
-        response=response.response,
-        prediction=prediction,
-        key=key(prediction, match),
-        sample=response.sample,
-        extra=response.extra,
-    )
+    return answered_all([response], style, match)[0]
+
+
+def answered_all(responses: Sequence[Response], style: Style, match: Match) -> list[Answered]:
+    """Each of `responses` as `answered`; what needs worker processes is read by all of them at once."""
+    predictions = [read(each.response, each.question, style, flexible=match != "string") for each in responses]
+    return [
+        Answered(each.id, each.question, each.response, prediction, key, each.sample, each.extra)
+        for each, prediction, key in zip(responses, predictions, keys(predictions, match), strict=True)
+    ]
