@@ -43,6 +43,7 @@ class Cost:
     model: str
     kind: str
     loads: int
+    """At most: adapters on one base that vLLM serves in turn find it loaded (`engines.isolated.kept`)."""
     prefill_tokens: int
     tokens: int
     memory_bytes: int | None

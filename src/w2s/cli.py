@@ -55,9 +55,10 @@ def run(arguments: Arguments = None, out: Out = None, limit: Limit = None, seed:
     """Run the recipe, reusing what was made before."""
     loaded, folder, steps = _recipe(arguments, out, limit, seed)
     from w2s import console
+    from w2s.engines import isolated
     from w2s.flow import runner
 
-    with console.observer(loaded.runtime.progress) as observer:
+    with console.observer(loaded.runtime.progress) as observer, isolated.kept():
         runner.run(steps, folder, loaded.runtime, observer)
     _report(folder, loaded)
 

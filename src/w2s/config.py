@@ -122,7 +122,8 @@ class Lora(_Frozen):
     """Modules (the release's README)."""
     save: Literal["merged", "adapter"] = "merged"
     """`merged`: the model's folder holds a whole model, and Stage II puts a fresh adapter on it. `adapter`: it holds
-    the adapter alone (megabytes; vLLM shares one base between them), and Stage II trains that adapter on (ours)."""
+    the adapter alone (megabytes; vLLM loads their base once while no training comes between), and Stage II trains that
+    adapter on (ours)."""
 
 
 class Training(_Frozen):

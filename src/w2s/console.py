@@ -228,7 +228,7 @@ def print_plan(planned: Sequence[PlannedStep], budget: Budget | None = None) -> 
 def _costs(budget: Budget) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", overflow="fold")
-    for header in ("parameters", "work", "loads", "tokens read", "tokens", "peak memory", "tokens/s", "time"):
+    for header in ("parameters", "work", "loads, at most", "tokens read", "tokens", "peak memory", "tokens/s", "time"):
         table.add_column(header, justify="left" if header == "work" else "right", no_wrap=True)
     for cost in budget.costs:
         parameters = budget.models[cost.model].parameters

@@ -80,18 +80,18 @@ def weak_to_strong(g: Graph, d_weak: Step, d_icl: Step, demonstrations: Step, co
     if control:
         g.evaluate("control_strong_only", m_pro[0])
         return
-    g.evaluate("stage1_iter1_weak_ft", weak_ft)
-    g.evaluate("stage1_iter1_icl_ft", icl_ft)
+    trained = {"stage1_iter1_weak_ft": weak_ft, "stage1_iter1_icl_ft": icl_ft}
     if recipe.stage1_variants:
         for name, data, source in (
             ("stage1_iter1_hybrid_ft", agreed, "both"),
             ("stage1_iter2_weak_ft", agreed_again, "weak"),
             ("stage1_iter2_icl_ft", agreed_again, "icl"),
         ):
-            g.evaluate(name, g.fine_tune(name, M, data, source))
-    g.evaluate("m_plus", m_plus)
-    for loss, model in zip(losses, m_pro, strict=True):
-        g.evaluate(f"m_pro_{loss}", model)
+            trained[name] = g.fine_tune(name, M, data, source)
+    trained["m_plus"] = m_plus
+    trained |= {f"m_pro_{loss}": model for loss, model in zip(losses, m_pro, strict=True)}
+    for name, model in trained.items():  # no training between them: vLLM loads the base of their adapters once
+        g.evaluate(name, model)
 
 
 def first_agreement(g: Graph, name: str, d_weak: Step, d_icl: Step, demonstrations: Step) -> Step:

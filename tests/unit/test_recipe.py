@@ -234,3 +234,16 @@ def test_what_descends_from_a_quantised_model_is_quantised_and_nothing_else_chan
     )
     assert made["m_plus"].given["model"] == "w2s:tiny-strong#layers=0-2&quantize=4bit"
     assert str(made["m_plus"].params["model"]).endswith("#layers=0-2&quantize=4bit")
+
+
+def test_the_models_of_both_stages_are_tested_in_one_go(steps: dict[str, Step]) -> None:
+    """Their adapters share a base, and a training between two of the tests would take it off the device."""
+    order = [step.name for step in ordered(steps.values()) if step.kind in ("generate", "train")]
+    first, last = order.index("test_stage1_iter1_weak_ft"), order.index("test_m_pro_dpo")
+    together = [name for name in order[first : last + 1] if not name.startswith("test_samples_")]
+    assert together == [
+        "test_stage1_iter1_weak_ft", "test_stage1_iter1_icl_ft", "test_stage1_iter1_hybrid_ft",
+        "test_stage1_iter2_weak_ft", "test_stage1_iter2_icl_ft", "test_m_plus", "test_m_pro_dpo",
+    ]  # fmt: skip
+    answered = order.index("iter1_weak_ft_answers")
+    assert order[answered + 1] == "iter1_icl_ft_answers"

@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,35 @@ def test_adapters_share_their_base_and_give_the_texts_of_the_merged_model(tmp_pa
         merged = _load("transformers", folder)
         assert _agreement("w2s:tiny-strong", found, _texts(merged, requests, GREEDY)) >= 0.95
         merged.close()
+
+
+def test_kept_adapters_find_their_base_loaded_and_give_the_same_texts(tmp_path: Path) -> None:
+    """The second one's first batch loads no base: it takes less than half the time of the first one's."""
+    requests = _prompts(4)
+    folders = [_random_adapter(tmp_path / name, seed) for seed, name in enumerate(("one", "two"))]
+    alone = []
+    for folder in folders:
+        engine = engines.load("vllm", folder, runtime=RUNTIME)
+        alone.append(_texts(engine, requests, GREEDY))
+        engine.close()
+        assert not engine.process.alive
+    processes, texts, seconds = [], [], []
+    with isolated.kept():
+        for folder in folders:
+            engine = engines.load("vllm", folder, runtime=RUNTIME)
+            began = time.monotonic()
+            texts.append(_texts(engine, requests, GREEDY))
+            seconds.append(time.monotonic() - began)
+            processes.append(engine.process)
+            engine.close()
+        assert processes[0] is processes[1] and processes[0].alive
+        base = engines.load("vllm", "w2s:tiny-strong", runtime=RUNTIME)  # without room for adapters: not the same
+        assert not processes[0].alive
+        base.close()
+        assert base.process.alive
+    assert not base.process.alive
+    assert texts == alone
+    assert seconds[1] < seconds[0] / 2
 
 
 def _random_adapter(folder: Path, seed: int) -> Path:

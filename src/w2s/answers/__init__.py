@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from w2s.answers.equivalence import answered, grade, grades, key, keys, undecided
+from w2s.answers.equivalence import answered, answered_all, grade, grades, key, keys, undecided
 from w2s.answers.extract import Style, boxed, extract
 from w2s.records import Verdict
 
-__all__ = ["Style", "Verdict", "answered", "boxed", "extract", "grade", "grades", "key", "keys", "undecided"]
+__all__ = [
+    "Style", "Verdict", "answered", "answered_all", "boxed", "extract", "grade", "grades", "key", "keys", "undecided",
+]  # fmt: skip

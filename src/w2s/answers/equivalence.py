@@ -180,13 +180,13 @@ def _gold_form(gold: str, match: Match) -> Form:
 
 def answered(response: Response, style: Style, match: Match) -> Answered:
     """`response` with its final answer read out (`stated.read`) and keyed."""
-    prediction = read(response.response, response.question, style, match)
-    return Answered(
-        id=response.id,
-        question=response.question,
-        response=response.response,
-        prediction=prediction,
-        key=key(prediction, match),
-        sample=response.sample,
-        extra=response.extra,
-    )
+    return answered_all([response], style, match)[0]
+
+
+def answered_all(responses: Sequence[Response], style: Style, match: Match) -> list[Answered]:
+    """Each of `responses` as `answered`; what needs worker processes is read by all of them at once."""
+    predictions = [read(each.response, each.question, style, match) for each in responses]
+    return [
+        Answered(each.id, each.question, each.response, prediction, key, each.sample, each.extra)
+        for each, prediction, key in zip(responses, predictions, keys(predictions, match), strict=True)
+    ]

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,11 @@ class Process:
     def pid(self) -> int:
         """Of the child, which is also its group."""
         return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it can still be called."""
+        return self.alive and self._child.poll() is None
 
     def call(self, engine: int, method: str, *arguments: Any) -> Any:
         """What `method` of the engine returns.
@@ -110,7 +115,7 @@ class Process:
 
 
 class IsolatedEngine:
-    """An engine in a `Process`; the last one to be closed ends it."""
+    """An engine in a `Process`, which ends when the last one in it is closed."""
 
     def __init__(self, process: Process, number: int) -> None:
         self.process, self._number = process, number
@@ -127,11 +132,19 @@ class IsolatedEngine:
         return int(self._call("count_tokens", text))
 
     def close(self) -> None:
+        """Close it; one that is `kept` is closed by `release`."""
+        if _keeping and self.process in _shared.values():
+            _parked.append(self)
+        else:
+            self.end()
+
+    def end(self) -> None:
+        """Close it, kept or not; may be called again."""
         if self._number not in self.process.engines:
             return
         self.process.engines.remove(self._number)
         try:
-            if self.process.alive:
+            if self.process.running:
                 self._call("close")
         finally:
             if not self.process.engines:
@@ -142,6 +155,31 @@ class IsolatedEngine:
 
 
 _shared: dict[str, Process] = {}
+_parked: list[IsolatedEngine] = []
+_keeping = False
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Inside, shared engines stay open when they are closed, so that the next one in their process finds it loaded.
+
+    They are closed when any other process is asked for, by `release`, and with this context.
+    """
+    global _keeping
+    _keeping = True
+    try:
+        yield
+    finally:
+        _keeping = False
+        release()
+
+
+def release(but: Process | None = None) -> None:
+    """Close what is `kept`, save in the process `but`: others need its memory."""
+    for engine in _parked[:]:
+        if engine.process is not but:
+            _parked.remove(engine)
+            engine.end()
 
 
 def load(
@@ -153,7 +191,7 @@ def load(
     runtime: Runtime | None = None,
     share: str | None = None,
 ) -> IsolatedEngine:
-    """Call `function` ("module:name", an engine's `load`) in a new process.
+    """Call `function` ("module:name", an engine's `load`) in a process of its own or a shared one.
 
     Args:
         function: where the engine is loaded from.
@@ -161,14 +199,17 @@ def load(
         dtype: handed on, as the next two are.
         trust_remote_code: see `w2s.engines.load`.
         runtime: likewise.
-        share: engines with one `share` that are open at the same time live in one process.
+        share: engines with one `share` that are open at the same time live in one process, and `kept` ones in turn.
 
     Raises:
         UserError: the engine cannot be loaded, or its process died.
     """
     process = _shared.get(share) if share is not None else None
-    if process is None or not process.engines:
-        process = Process()
+    if process is not None and not process.running:
+        process.kill()  # what it started may have outlived it
+        process = None
+    release(but=process)
+    process = process or Process()
     if share is not None:
         _shared[share] = process
     number = max(process.engines, default=0) + 1

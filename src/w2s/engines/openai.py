@@ -16,8 +16,10 @@ import concurrent.futures
 import itertools
 import math
 import threading
+import time
 from collections.abc import Coroutine, Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -44,6 +46,9 @@ FIRST_CONTACT = 30.0
 WORD_TOKENS = 1.3
 """Tokens a word: a rule of thumb for English, as the server's tokenizer is not here."""
 
+LAST_REPLIES = 60.0
+"""Seconds that requests under way have left when another one has failed for good."""
+
 NEUTRAL = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 """Sent to vLLM and SGLang, which would otherwise take these from the model's generation_config.json."""
 
@@ -65,7 +70,6 @@ class OpenAIEngine:
     def __init__(self, server: Server, concurrency: int = 32, patience: Patience | None = None) -> None:
         self._server = server
         self._concurrency = min(concurrency, CONNECTIONS)
-        self._free = asyncio.Semaphore(self._concurrency)  # first come, first served: early batches end early
         self._patience = patience or Patience()
         self._extra: dict[str, object] = {}
         self._probed = False
@@ -74,7 +78,7 @@ class OpenAIEngine:
         self._thread.start()
 
     def plan(self, requests: Sequence[Request], decoding: Decoding) -> list[list[Request]]:
-        """The samples of each question, longest prompt (in characters) first.
+        """One request a batch, so that the journal keeps each reply as it comes; longest prompt (in characters) first.
 
         Without the server's tokenizer nothing can be refused here; a prompt that is too long for the model's context
         is among the first requests, and refused by the server.
@@ -82,11 +86,12 @@ class OpenAIEngine:
         planned = groups(requests, len)
         if planned and not planned[-1][0].prompt:
             raise UserError(f"the prompt of question {planned[-1][0].id!r} is empty")
-        return planned
+        return [[request] for group in planned for request in group]
 
     def run(self, batch: Sequence[Request], decoding: Decoding) -> list[Completion]:
         """Complete one batch, in its order; see `run_many`."""
-        return next(completions for _, completions in self.run_many([batch], decoding))
+        drawn = dict(self.run_many([[request] for request in batch], decoding))
+        return [completion for place in range(len(batch)) for completion in drawn[place]]
 
     def run_many(
         self, batches: Sequence[Sequence[Request]], decoding: Decoding
@@ -95,23 +100,32 @@ class OpenAIEngine:
 
         Raises:
             UserError: the server refuses a request, lacks the model or completions, or is away for longer than the
-                patience lasts. Batches that ended before are yielded first.
+                patience lasts. Batches under way that end within `LAST_REPLIES` are yielded first.
         """
         if batches and not self._probed:
             self._submit(self._probe()).result()
             self._probed = True
         waiting = iter(enumerate(batches))
         running: dict[concurrent.futures.Future[list[Completion]], int] = {}
+        failed: BaseException | None = None
+        until = 0.0
         try:
             while True:
-                for place, batch in itertools.islice(waiting, self._concurrency - len(running)):
-                    running[self._submit(self._complete(batch, decoding))] = place
-                if not running:
-                    return
-                ended, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-                for future in sorted(ended, key=lambda future: future.exception() is not None):
-                    yield running[future], future.result()
-                    del running[future]
+                if failed is None:
+                    for place, batch in itertools.islice(waiting, self._concurrency - len(running)):
+                        running[self._submit(self._complete(batch, decoding))] = place
+                left = None if failed is None else max(0.0, until - time.monotonic())
+                ended, _ = concurrent.futures.wait(running, left, concurrent.futures.FIRST_COMPLETED)
+                if not ended:
+                    break
+                for future in ended:
+                    place, error = running.pop(future), future.exception()
+                    if error is None:
+                        yield place, future.result()
+                    elif failed is None:
+                        failed, until = error, time.monotonic() + LAST_REPLIES
+            if failed is not None:
+                raise failed
         finally:
             for future in running:
                 future.cancel()
@@ -133,16 +147,8 @@ class OpenAIEngine:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _complete(self, batch: Sequence[Request], decoding: Decoding) -> list[Completion]:
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                drawn = [tasks.create_task(self._draw_patiently(request, decoding)) for request in batch]
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from None
-        return [task.result() for task in drawn]
-
-    async def _draw_patiently(self, request: Request, decoding: Decoding) -> Completion:
-        async with self._free:
-            return await self._server.ask(lambda: self._draw(request, decoding), self._patience, request)
+        server, patience = self._server, self._patience
+        return [await server.ask(partial(self._draw, request, decoding), patience, request) for request in batch]
 
     async def _draw(self, request: Request, decoding: Decoding) -> Completion:
         reply = await self._server.client.completions.with_raw_response.create(

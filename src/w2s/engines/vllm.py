@@ -262,12 +262,6 @@ def load_here(
     except Exception as error:  # transformers and tokenizers share no base class
         reason = next(iter(str(error).splitlines()), "no reason given")
         raise UserError(f"cannot be loaded ({type(error).__name__}: {reason})", file=str(reference)) from error
-    rank = 0
-    if adapter is not None:
-        needed = max(64, int(adapters.read(adapter).get("r", 8)))
-        rank = next((rank for rank in LORA_RANKS if rank >= needed), 0)
-        if not rank:
-            raise UserError(f"vLLM knows no adapters of rank {needed}", file=adapter, expected=f"{LORA_RANKS[-1]}")
     base = _Base(
         found.path_or_id,
         found.revision,
@@ -275,12 +269,23 @@ def load_here(
         trust_remote_code,
         runtime.tensor_parallel,
         runtime.device_memory,
-        rank,
+        _rank(adapter),
         found.quantize,
     )
     context = getattr(config.get_text_config(), "max_position_embeddings", None)
     tokens = Tokens(tokenizer, end_tokens(tokenizer, generation.eos_token_id, str(reference)), context)
     return VllmEngine(tokens, lambda: _acquire(base), lambda: _release(base), adapter)
+
+
+def _rank(adapter: Path | None) -> int:
+    """The highest rank that the base is loaded for; 0 without an adapter."""
+    if adapter is None:
+        return 0
+    needed = max(64, int(adapters.read(adapter).get("r", 8)))
+    rank = next((rank for rank in LORA_RANKS if rank >= needed), 0)
+    if not rank:
+        raise UserError(f"vLLM knows no adapters of rank {needed}", file=adapter, expected=f"{LORA_RANKS[-1]}")
+    return rank
 
 
 def load(
@@ -290,10 +295,11 @@ def load(
     trust_remote_code: bool = False,
     runtime: Runtime | None = None,
 ) -> Engine:
-    """Load a model reference (see `w2s.models.resolve`) or a folder with a PEFT adapter in a new process.
+    """Load a model reference (see `w2s.models.resolve`) or a folder with a PEFT adapter in another process.
 
-    The weights are loaded when the first batch runs. Engines of one base that are open at the same time share
-    a process; it ends, and the device is free, when the last of them is closed.
+    The weights are loaded when the first batch runs. Adapters on one base that are open at the same time share a
+    process; it ends, and the device is free, when the last of them is closed, or later (`isolated.kept`). A model that
+    a canary may compare has a process of its own: the reference has to find the device free.
 
     Args:
         model: the reference. Pickled weights are refused.
@@ -309,7 +315,7 @@ def load(
         raise UserError(
             "vLLM is not installed", field="engine", mend="pip install vllm (Linux), or use engine=transformers"
         )
-    reference, _ = adapters.split(model)
+    reference, adapter = adapters.split(model)
     found = models.resolve(reference, runtime.offline)
     if found.quantize:
         quantize.need()
@@ -319,14 +325,14 @@ def load(
             place, model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime, share=share
         )
 
-    share = f"vllm {found.identity} {dtype} {trust_remote_code} {runtime.model_dump_json()}"
-    engine = start("w2s.engines.vllm:load_here", share)
-    if not runtime.canary or parity.read(model) is not None:  # the parity gate has asked already, for a better reason
-        return engine
-    if runtime.tensor_parallel > 1:
+    here = "w2s.engines.vllm:load_here"
+    due = runtime.canary and parity.read(model) is None  # else the parity gate has asked, for a better reason
+    if due and runtime.tensor_parallel == 1:
+        return Canary(start(here), lambda: start("w2s.engines.transformers:load"))
+    if due:
         logging.getLogger(__name__).warning(
             "no canary: with runtime.tensor_parallel > 1 the model is taken to be too large for transformers on one "
             "device, so vLLM's texts are not compared with the reference"
         )
-        return engine
-    return Canary(engine, lambda: start("w2s.engines.transformers:load"))
+    settings = f"{dtype} {trust_remote_code} {_rank(adapter)} {runtime.model_dump_json()}"
+    return start(here, f"vllm {found.identity} {settings}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from w2s import parity
-from w2s.answers import answered
+from w2s.answers import answered_all, undecided
 from w2s.engines import canary, journal
 from w2s.engines.base import Completion, Decoding, Engine, Request
 from w2s.errors import enough_memory
@@ -86,7 +86,8 @@ def answer_until_settled(context: Context) -> dict[str, Any]:
     With an input "weak" that is its fate in Stage II (`adaptive.settled`), else its majority answer
     (`adaptive.settled_vote`). Samples are drawn in waves: first the fewest that can settle anything, then a tenth of
     `n` more of each question that is open. Each has the seed that it would have with all `n` drawn. A wave follows
-    from the ones before and has a journal of its own, so a run that was killed draws the same waves again.
+    from the ones before and has a journal of its own, so a run that was killed draws the same waves again. A question
+    with an answer that was not read in time is drawn to the end: the selection may read it.
     """
     params, n, decoding = context.params, context.params["n"], _decoding(context)
     first, is_settled = _stopping(context)
@@ -102,10 +103,11 @@ def answer_until_settled(context: Context) -> dict[str, Any]:
         while wanted:
             requests = [Request(id, k, part.prompts[id]) for id in wanted for k in range(len(drawn[id]), wanted[id])]
             journaled = context.scratch / f"journal-{part.number}-{wave}.jsonl"
-            for c in journal.generate(engine, requests, decoding, journaled, meter.start()):
+            made = journal.generate(engine, requests, decoding, journaled, meter.start())
+            responses = [Response(c.id, text[c.id], c.text, c.sample) for c in made]
+            for c, answer in zip(made, answered_all(responses, params["style"], params["match"]), strict=True):
                 drawn[c.id].append(c)
-                response = Response(c.id, text[c.id], c.text, c.sample)
-                heard[c.id].append(answered(response, params["style"], params["match"]))
+                heard[c.id].append(answer)
             unsettled = {id: k for id, k in wanted.items() if k < n and not is_settled(id, heard[id])}
             meter.most -= sum(n - k for id, k in wanted.items() if id not in unsettled)
             wanted = {id: min(n, k + max(1, n // 10)) for id, k in unsettled.items()}
@@ -120,14 +122,29 @@ def answer_until_settled(context: Context) -> dict[str, Any]:
 def _stopping(context: Context) -> tuple[Callable[[str], int], Callable[[str, Sequence[Answered]], bool]]:
     """How many samples of a question to draw first, and whether those drawn are enough."""
     params, n = context.params, context.params["n"]
+
+    def unread(answers: Iterable[Answered]) -> bool:
+        return any(undecided(answer.prediction, answer.key, params["match"]) for answer in answers)
+
     if "weak" not in context.inputs:
-        return lambda id: adaptive.least(n), lambda id, samples: adaptive.settled_vote(samples, n) is not None
+        return (
+            lambda id: adaptive.least(n),
+            lambda id, samples: not unread(samples) and adaptive.settled_vote(samples, n) is not None,
+        )
     rule = Rule(params["confidence"], params["reject_confidence"], params["max_pairs"])
-    weak = {a.id: Weak(a.key, not a.response.strip()) for a in rows.answers(context.inputs["weak"], params)}
-    return (
-        lambda id: adaptive.least(n, rule, weak[id].key is not None),
-        lambda id, samples: adaptive.settled(samples, n, weak[id], rule) is not None,
-    )
+    weak: dict[str, Weak | None] = {}
+    for answer in rows.answers(context.inputs["weak"], params):
+        weak[answer.id] = None if unread([answer]) else Weak(answer.key, not answer.response.strip())
+
+    def first(id: str) -> int:
+        known = weak[id]
+        return n if known is None else adaptive.least(n, rule, known.key is not None)
+
+    def is_settled(id: str, samples: Sequence[Answered]) -> bool:
+        known = weak[id]
+        return known is not None and not unread(samples) and adaptive.settled(samples, n, known, rule) is not None
+
+    return first, is_settled
 
 
 def _generate(context: Context, draw: Draw) -> dict[str, Any]:

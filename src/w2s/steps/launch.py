@@ -9,6 +9,7 @@ from typing import Any
 
 from w2s import engines
 from w2s.config import Dtype, Runtime
+from w2s.engines import isolated
 from w2s.engines.base import Engine
 from w2s.flow.step import Context
 
@@ -25,7 +26,11 @@ def engine(name: str, model: str | Path, *, dtype: Dtype, trust_remote_code: boo
 
 
 def train(function: Callable[..., Any], context: Context, *arguments: Any, **keywords: Any) -> Any:
-    """Call a training function here with the step's progress, or on `runtime.train_workers` processes."""
+    """Call a training function here with the step's progress, or on `runtime.train_workers` processes.
+
+    A process that generation left behind (`isolated.kept`) is ended first: it holds the device's memory.
+    """
+    isolated.release()
     if context.runtime.launcher == "local":
         from w2s.training import loop
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from w2s import jsonl
-from w2s.answers import answered
+from w2s.answers import answered_all
 from w2s.records import Answered, Example, Preference, Question, Response
+from w2s.streams import CHUNK
 
 
 def questions(path: Path) -> Iterator[Question]:
@@ -47,8 +49,10 @@ def read_responses(path: Path) -> list[Response]:
 
 
 def answers(path: Path, params: Any) -> Iterator[Answered]:
-    """Responses with their final answers, read in the way `params` says ("style", "match"), one at a time."""
-    return (answered(response, params["style"], params["match"]) for response in responses(path))
+    """Responses with their final answers, read in the way `params` says ("style", "match"), some at a time."""
+    rest = responses(path)
+    while some := list(itertools.islice(rest, CHUNK)):
+        yield from answered_all(some, params["style"], params["match"])
 
 
 def read_answered(path: Path, params: Any) -> list[Answered]:

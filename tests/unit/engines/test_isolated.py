@@ -119,6 +119,66 @@ def test_engines_that_share_live_in_one_process_until_the_last_is_closed(load) -
     assert again.process.alive and again.process is not one.process
 
 
+def test_kept_engines_are_served_in_turn_by_one_process(load) -> None:
+    """Three on share a, then one on b: two processes. The engines of a are open until b needs the device."""
+    with isolated.kept():
+        turns = []
+        for function in ("echo", "worker", "echo"):
+            turns.append(load(function, "a"))
+            turns[-1].run(REQUESTS[:1], DECODING)
+            turns[-1].close()
+        assert len({engine.process.pid for engine in turns}) == 1
+        assert turns[0].process.running and len(turns[0].process.engines) == 3
+        other = load("echo", "b")
+        assert other.process is not turns[0].process
+        assert not turns[0].process.alive and _gone(turns[0].process.pid) and not turns[0].process.engines
+        other.close()
+        assert other.process.running
+    assert not other.process.alive and _gone(other.process.pid)
+
+
+def test_a_kept_process_ends_where_its_memory_is_needed_and_where_the_run_fails(load) -> None:
+    with isolated.kept():
+        one = load("echo", "a")
+        one.close()
+        alone = load("echo")  # such as the reference of a canary: nobody can share it
+        assert not one.process.alive
+        alone.close()
+        assert not alone.process.alive
+        two = load("echo", "a")
+        two.close()
+        isolated.release()
+        assert not two.process.alive
+    with pytest.raises(KeyboardInterrupt), isolated.kept():
+        three = load("echo", "a")
+        three.close()
+        raise KeyboardInterrupt
+    assert not three.process.alive
+    four = load("echo", "a")  # outside, the last one to be closed ends the process
+    four.close()
+    assert not four.process.alive
+
+
+def test_an_engine_at_work_is_not_ended_for_another_process(load) -> None:
+    with isolated.kept():
+        done, working = load("echo", "a"), load("echo", "a")
+        done.close()
+        load("echo", "b").close()
+        isolated.release()
+        assert len(working.run(REQUESTS, DECODING)) == 6
+
+
+def test_a_kept_process_that_died_is_not_used_again(load) -> None:
+    with isolated.kept():
+        one = load("echo", "a")
+        one.close()
+        os.killpg(one.process.pid, signal.SIGKILL)
+        assert _gone(one.process.pid)
+        two = load("echo", "a")
+        assert len(two.run(REQUESTS, DECODING)) == 6
+        two.close()
+
+
 def test_a_killed_parent_takes_the_child_along(tmp_path) -> None:
     (tmp_path / "w2s_test_script.py").write_text(SCRIPT)
     program = (

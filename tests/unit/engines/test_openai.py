@@ -20,7 +20,7 @@ from openai_server import DECODING, PROBES, REQUESTS, check, connected, expected
 
 from w2s import seeds
 from w2s.config import Runtime
-from w2s.engines import journal
+from w2s.engines import journal, openai
 from w2s.engines.base import Decoding, Request
 from w2s.engines.openai import NEUTRAL, OpenAIEngine, load
 from w2s.engines.patience import Patience
@@ -74,7 +74,7 @@ def test_requests_under_way_reach_the_bound_and_never_pass_it() -> None:
 def test_batches_end_in_any_order_and_come_back_in_theirs(tmp_path: Path) -> None:
     with running() as server, connected(server.url) as engine:
         plan = engine.plan(REQUESTS, DECODING)
-        assert [len(batch) for batch in plan] == [3] * 12
+        assert [len(batch) for batch in plan] == [1] * 36
         first = plan[0][0].prompt
         slow = threading.Event()
 
@@ -88,7 +88,7 @@ def test_batches_end_in_any_order_and_come_back_in_theirs(tmp_path: Path) -> Non
             places.append(place)
             assert [(c.id, c.sample) for c in completions] == [(r.id, r.sample) for r in plan[place]]
             slow.set()
-        assert sorted(places) == list(range(12)) and places[0] != 0
+        assert sorted(places) == list(range(36)) and places[0] != 0
 
 
 def test_a_prompt_too_long_for_the_context_is_named_and_the_first_to_be_asked() -> None:
@@ -160,7 +160,7 @@ def test_a_server_killed_in_the_middle_and_started_again_costs_nothing(tmp_path:
             check(journal.generate(engine, REQUESTS, DECODING, file, on_progress))
             assert killed and killed[0] < len(REQUESTS) and len(servers) == 2
             whole = file.read_bytes()
-            assert whole.count(b"\n") == len(set(whole.splitlines())) == 12
+            assert whole.count(b"\n") == len(set(whole.splitlines())) == 36
             check(journal.generate(engine, REQUESTS, DECODING, file))
             assert file.read_bytes() == whole
     finally:
@@ -174,7 +174,7 @@ import sys
 sys.path.append({folder!r})
 from pathlib import Path
 from openai_server import DECODING, REQUESTS, connected
-from w2s.engines import journal
+from w2s.engines import journal, openai
 with connected({url!r}) as engine:
     journal.generate(engine, REQUESTS, DECODING, Path({file!r}))
 """
@@ -186,33 +186,64 @@ def test_our_process_killed_and_started_again_asks_for_the_rest_only(tmp_path: P
         folder = str(Path(openai_server.__file__).parent)
         process = subprocess.Popen([sys.executable, "-c", OURS.format(folder=folder, url=server.url, file=str(file))])
         deadline = time.monotonic() + 60
-        while not (file.exists() and file.read_bytes().count(b"\n") >= 4):
+        while not (file.exists() and file.read_bytes().count(b"\n") >= 8):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         kept = file.read_bytes().count(b"\n")
-        assert 4 <= kept < 12
+        assert 8 <= kept < 36
         time.sleep(0.2)  # what the killed process had asked for comes to its end
         server.asked.clear()
         server.delay = 0
         with connected(server.url) as engine:
             check(journal.generate(engine, REQUESTS, DECODING, file))
-        assert len(server.asked) == PROBES + (12 - kept) * 3
-    assert file.read_bytes().count(b"\n") == len(set(lines(file))) == 12
+        assert len(server.asked) == PROBES + 36 - kept
+    assert file.read_bytes().count(b"\n") == len(set(lines(file))) == 36
 
 
-def test_batches_that_ended_are_journaled_before_a_refusal_is_raised(tmp_path: Path) -> None:
+def test_what_is_under_way_is_journaled_before_a_refusal_is_raised(tmp_path: Path) -> None:
+    """Four at once, the second is refused while three are under way: 3 replies are kept, 36 - 3 = 33 are left."""
     file = tmp_path / "journal"
-    with running() as server, connected(server.url, concurrency=1) as engine:
-        server.fault = once("status:400", 30)
+    refused, asked = threading.Event(), threading.Event()
+
+    def fault(number: int, body: dict) -> str | None:
+        if number == PROBES + 1:
+            asked.wait(10)
+            refused.set()
+            return "status:400"
+        if number >= PROBES:
+            if number == PROBES + 3:
+                asked.set()
+            refused.wait(10)
+            time.sleep(0.3)
+        return None
+
+    with running() as server, connected(server.url, concurrency=4) as engine:
+        server.fault = fault
         with pytest.raises(UserError, match="is refused"):
             journal.generate(engine, REQUESTS, DECODING, file)
-        assert file.read_bytes().count(b"\n") == 10
+        assert file.read_bytes().count(b"\n") == 3 and len(server.asked) == PROBES + 4
         server.fault = once("")
         server.asked.clear()
         check(journal.generate(engine, REQUESTS, DECODING, file))
-        assert len(server.asked) == 6
+        assert len(server.asked) == 33
+
+
+def test_a_reply_that_does_not_come_is_not_waited_for_once_another_request_has_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(openai, "LAST_REPLIES", 0.3)
+
+    def fault(number: int, body: dict) -> str | None:
+        return {PROBES: "hang:30", PROBES + 1: "status:400"}.get(number)
+
+    with running() as server, connected(server.url) as engine:
+        server.fault = fault
+        began = time.monotonic()
+        with pytest.raises(UserError, match="is refused"):
+            journal.generate(engine, REQUESTS, DECODING, tmp_path / "journal")
+        assert time.monotonic() - began < 15
 
 
 def test_it_works_inside_an_event_loop() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -126,12 +128,35 @@ def test_no_canary_beside_several_devices_and_it_says_so(loads, caplog) -> None:
     assert "no canary" in caplog.text
 
 
-def test_engines_share_a_process_only_where_everything_is_equal(loads) -> None:
-    for model, dtype in (("w2s:tiny-weak", "float32"), ("w2s:tiny-weak", "float32"), ("w2s:tiny-weak", "bfloat16")):
-        engines.load("vllm", model, dtype=dtype)
-    engines.load("vllm", "w2s:tiny-strong")
-    assert loads[0]["share"] == loads[1]["share"]
-    assert len({load["share"] for load in loads}) == 3
+def test_engines_share_a_process_only_where_everything_is_equal(loads, tmp_path) -> None:
+    """Adapters of ranks 4 and 60 are loaded for rank 64 alike; rank 100 takes 128, and no adapter none."""
+    weak, quiet = "w2s:tiny-weak", Runtime(canary=False)
+    for model, dtype in ((weak, "float32"), (weak, "float32"), (weak, "bfloat16"), ("w2s:tiny-strong", "float32")):
+        engines.load("vllm", model, dtype=dtype, runtime=quiet)
+    for rank in (4, 60, 100):
+        engines.load("vllm", _adapter(tmp_path / str(rank), rank), runtime=quiet)
+    shares = [load["share"] for load in loads]
+    assert shares[0] == shares[1] and shares[4] == shares[5]
+    assert len(set(shares)) == 5
+
+
+def test_what_a_canary_may_compare_shares_no_process(loads, tmp_path) -> None:
+    """The reference has to find the device free of what another step loaded. A trained adapter needs none."""
+    engines.load("vllm", "w2s:tiny-weak")
+    adapter = _adapter(tmp_path / "adapter", 4)
+    engines.load("vllm", adapter)
+    assert [load["share"] for load in loads] == [None, None]
+    parity.write(parity.Parity(16, 0.5, ("p",), ("a",), ("b",)), adapter)
+    engines.load("vllm", adapter)
+    assert loads[2]["share"] is not None
+
+
+def _adapter(folder: Path, rank: int) -> Path:
+    folder.mkdir()
+    config = {"peft_type": "LORA", "base_model_name_or_path": "w2s:tiny-weak", "r": rank}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+    return folder
 
 
 def test_the_mark_of_the_end_of_a_turn_ends_a_text(monkeypatch) -> None:

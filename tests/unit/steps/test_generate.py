@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from w2s import jsonl, seeds
+from w2s.answers import pool, readings
 from w2s.chat import Chat
 from w2s.config import Runtime
 from w2s.engines import journal
 from w2s.engines.base import Decoding, Request
 from w2s.engines.scripted import ScriptedEngine
-from w2s.errors import UserError
+from w2s.errors import BranchEnds, UserError
 from w2s.flow.step import Context
 from w2s.prompting import PLAIN, Builder
 from w2s.records import Response
@@ -296,3 +297,43 @@ def test_what_comes_from_a_quantised_model_is_loaded_quantised(tmp_path: Path, m
         with generate._engine(context):
             pass
     assert asked == [f"{tmp_path}/m_plus", f"{tmp_path}/m_plus#quantize=4bit"]
+
+
+INTEGRAL = r"The answer is $\boxed{\int_0^1 2x\,dx}$"
+
+
+@pytest.mark.parametrize("hard", ["samples", "weak"])
+def test_an_answer_that_is_read_in_time_only_later_costs_no_pair(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard: str
+) -> None:
+    """The machine is busy while samples are drawn, and no longer when pairs are made. All ten samples agree.
+
+    Taken for no answer, five samples of ten would settle a question: at most 5 votes are left, and 5/10 < 0.6. Read,
+    the vote is 10/10. A weak answer that is another one is rejected: a pair for each of the 60 questions. The weak
+    answer taken for no answer would be rejected at 8 votes of 8; read, it is that of the samples, and makes no pair.
+    """
+    busy, asked = True, []
+
+    def read_many(answers: list[str], seconds: float | None = None) -> list[pool.Reading]:
+        asked.append((list(answers), seconds))
+        return [pool.UNDECIDED if busy else pool.Reading("1", decided=True) for _ in answers]
+
+    monkeypatch.setattr(pool, "available", lambda: True)
+    monkeypatch.setattr(pool, "read_many", read_many)
+    readings.forget()
+    weak, drawn = (INTEGRAL, r"\boxed{1}") if hard == "weak" else (r"\boxed{2}", INTEGRAL)
+    run(generate.answer, "before", Counting())  # the files that are overwritten now
+    rows.write_responses(tmp_path / "weak.jsonl", [Response(id, f"{id}?", weak) for id in QUESTIONS])
+    engine = ScriptedEngine(lambda request, decoding: f"{request.sample}: {drawn}")
+    result, some = run(generate.answer_until_settled, "some", engine, style="math")
+    assert result["of"] == len(some) == 600
+    if hard == "samples":  # one call a wave for all 60 questions, each answer with the time it has in the selection
+        assert asked == [([r"\int_0^1 2x\,dx"], None)] * result["waves"]
+    busy = False
+    if hard == "samples":
+        made, _ = stage2(tmp_path, "some.jsonl", style="math", n=10)
+        assert (made["kept"], made["weak_rejected"], made["dropped"]) == (60, 60, {})
+    else:
+        with pytest.raises(BranchEnds, match="'all_samples_agree': 60"):
+            stage2(tmp_path, "some.jsonl", style="math", n=10)
+    readings.forget()
