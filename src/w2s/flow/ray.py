@@ -271,7 +271,6 @@ def train(
 
 
 def _train(ray: Any, process: Callable[[], Any], box: Any, cpus: int, gpu: bool, runtime: Runtime, shared: Path) -> Any:
-
     if runtime.train_workers == 1:  # a process group of one is none, and takes Ray Train 20 s to form
         task = ray.remote(process).options(num_cpus=cpus, num_gpus=int(gpu), max_retries=DEATHS)
         try:
