@@ -20,6 +20,7 @@ from transformers import AutoTokenizer
 from w2s import budget, config, models, presets, prompting, recipe, report, tasks
 from w2s.engines import transformers as engine
 from w2s.flow import runner
+from w2s.models import adapters
 from w2s.records import Example, Response
 from w2s.report import collect
 from w2s.steps import settings
@@ -202,5 +203,7 @@ def test_a_preset_runs_from_end_to_end(name: str, tmp_path: Path, speaker: Speak
     for model in ("m_plus", *(f"m_pro_{loss}" for loss in asked.preference.losses)):
         place = folder / "models" / model
         engine.load(place, runtime=run.runtime).close()
-        made = json.loads((place / "config.json").read_text())
+        base, adapter = adapters.split(place)
+        assert (adapter is not None) == (asked.training.lora is not None and asked.training.lora.save == "adapter")
+        made = json.loads((models.folder(base) / "config.json").read_text())
         assert all(made[field] == strong[field] for field in ("model_type", "hidden_size", "vocab_size"))

@@ -146,6 +146,9 @@ class IsolatedEngine:
         try:
             if self.process.running:
                 self._call("close")
+        except UserError:
+            if self.process.alive:
+                raise  # else it died, and is closed all the same
         finally:
             if not self.process.engines:
                 self.process.kill()
@@ -204,21 +207,24 @@ def load(
     Raises:
         UserError: the engine cannot be loaded, or its process died.
     """
-    process = _shared.get(share) if share is not None else None
-    if process is not None and not process.running:
-        process.kill()  # what it started may have outlived it
-        process = None
-    release(but=process)
-    process = process or Process()
+    found = _shared.get(share) if share is not None else None
+    if found is not None and not found.running:
+        found.kill()  # what it started may have outlived it
+        found = None
+    release(but=found)
+    process = found or Process()
     if share is not None:
         _shared[share] = process
     number = max(process.engines, default=0) + 1
     options = {"dtype": dtype, "trust_remote_code": trust_remote_code}
+    written = (runtime or Runtime()).model_dump(mode="json")
     try:
-        process.call(number, "load", function, str(model), options, (runtime or Runtime()).model_dump(mode="json"))
-    except BaseException:
+        process.call(number, "load", function, str(model), options, written)
+    except BaseException as error:
         if not process.engines:
             process.kill()
+        if isinstance(error, UserError) and found is not None and not found.alive:  # it had died before, or was dying
+            return load(function, model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime, share=share)
         raise
     process.engines.add(number)
     return IsolatedEngine(process, number)

@@ -168,15 +168,29 @@ def test_an_engine_at_work_is_not_ended_for_another_process(load) -> None:
         assert len(working.run(REQUESTS, DECODING)) == 6
 
 
-def test_a_kept_process_that_died_is_not_used_again(load) -> None:
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_kept_process_that_died_is_not_used_again(load, monkeypatch, noticed) -> None:
+    """Also where it seems to run until it is called: one whose threads are still ending is not gone yet."""
     with isolated.kept():
         one = load("echo", "a")
         one.close()
         os.killpg(one.process.pid, signal.SIGKILL)
         assert _gone(one.process.pid)
-        two = load("echo", "a")
+        with monkeypatch.context() as patch:
+            patch.setattr(isolated.Process, "running", property(lambda process: process.alive and not noticed))
+            two = load("echo", "a")
         assert len(two.run(REQUESTS, DECODING)) == 6
         two.close()
+
+
+def test_what_is_kept_is_released_even_if_it_died(load, monkeypatch) -> None:
+    with isolated.kept():
+        one = load("echo", "a")
+        one.close()
+        os.killpg(one.process.pid, signal.SIGKILL)
+        monkeypatch.setattr(isolated.Process, "running", property(lambda process: process.alive))
+        isolated.release()
+        assert not one.process.alive
 
 
 def test_a_killed_parent_takes_the_child_along(tmp_path) -> None:
