@@ -34,8 +34,8 @@ class Cost:
     """What the planned steps of one kind with one model ask for; None: unknown.
 
     Each step loads the model at most once. `prefill_tokens` are read, `tokens` written (or trained on). Both are what is
-    to be expected where selections keep everything and adaptive sampling spares nothing: fewer as a rule, but a response
-    may have more than its expected share of the limit (`steps.estimates.RESPONSE_SHARE`). `memory_bytes` is the largest
+    expected where selections keep everything and adaptive sampling spares nothing: fewer as a rule, but a response may
+    have more than its expected share of the limit (`steps.estimates.RESPONSE_SHARE`). `memory_bytes` is the largest
     peak of a step, over all devices and `costs.copies` of the model together (see `costs.generation_bytes`,
     `Architecture.training_bytes`).
     """
