@@ -33,7 +33,7 @@ class Rate:
 class Cost:
     """What the planned steps of one kind with one model ask for; None: unknown.
 
-    Each step loads the model at most once. `prefill_tokens` are read, `tokens` written (or trained on). Both are what is
+    Each step loads the model once at most. `prefill_tokens` are read, `tokens` written (or trained on). Both are
     expected where selections keep everything and adaptive sampling spares nothing: fewer as a rule, but a response may
     have more than its expected share of the limit (`steps.estimates.RESPONSE_SHARE`). `memory_bytes` is the largest
     peak of a step, over all devices and `costs.copies` of the model together (see `costs.generation_bytes`,
