@@ -10,7 +10,7 @@ from pathlib import Path
 from w2s import chat, engines, models
 from w2s.config import Run, Training
 from w2s.engines.base import Decoding, Request
-from w2s.errors import UserError
+from w2s.errors import UserError, enough_memory
 from w2s.records import Example, Question
 
 SECONDS = 3.0
@@ -29,17 +29,18 @@ def measure(run: Run, questions: Sequence[Question]) -> tuple[dict[str, float], 
     Models are loaded as a run loads them; loading is not timed. The training texts are the model's own.
 
     Raises:
-        UserError: a model cannot be loaded, or there is no question to answer.
+        UserError: a model cannot be loaded or does not fit, or there is no question to answer.
     """
     if not questions:
         raise UserError("there is no question to probe with")
     generated: dict[str, float] = {}
     trained: dict[str, float] = {}
     for role, reference in (("weak", run.recipe.weak), ("strong", run.recipe.strong)):
-        generated[role], examples = _generate(run, reference, questions)
-        training = run.recipe.weak_training if role == "weak" else run.recipe.training
-        if run.recipe.engine != "scripted":
-            trained[role] = _train(run, reference, examples, training)
+        with enough_memory(f"the {role} model is too large to be measured here: give --tokens-per-second instead"):
+            generated[role], examples = _generate(run, reference, questions)
+            training = run.recipe.weak_training if role == "weak" else run.recipe.training
+            if run.recipe.engine != "scripted":
+                trained[role] = _train(run, reference, examples, training)
     return generated, trained
 
 

@@ -117,17 +117,16 @@ def sample(
                 yield row | ({"sample": c.sample} if n > 1 else {})
 
     first, *later = journal.parts(asked, n) if asked else [[]]
-    with enough_memory(MEND):
+    with enough_memory(MEND):  # vLLM loads its weights at the first batch
         loaded = engines.load(engine, model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime)
-    try:
-        if runtime.canary and (said := parity.read(model)) is not None:
-            canary.same_as_trained(loaded, said, model, dtype)
-        for part in later:  # refused now, or after hours; the first part is next
-            loaded.plan(requests(part), decoding)
-        with enough_memory(MEND):
+        try:
+            if runtime.canary and (said := parity.read(model)) is not None:
+                canary.same_as_trained(loaded, said, model, dtype)
+            for part in later:  # refused now, or after hours; the first part is next
+                loaded.plan(requests(part), decoding)
             responses = jsonl.write(out, texts(loaded))
-    finally:
-        loaded.close()
+        finally:
+            loaded.close()
     for journaled in kept:
         journaled.unlink(missing_ok=True)
     return Sampled(responses, tokens, cut_off)

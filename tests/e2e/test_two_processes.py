@@ -29,8 +29,9 @@ SETTINGS = {
     "sft, LoRA": ("sft", LORA),
     "dpo, LoRA": ("dpo", LORA),
     "sft, adapter": ("sft", {**LORA, "lora": {"rank": 4, "save": "adapter"}}),
+    "dpo, from that adapter": ("dpo", {**LORA, "lora": {"rank": 4, "save": "adapter"}}),
 }
-"""Name -> loss and settings."""
+"""Name -> loss and settings. One goes on from what the one before it made in the same layout."""
 LAYOUTS: dict[str, tuple[int, dict[str, Any]]] = {
     "8": (1, {}),
     "1x8": (1, {"micro_batch": 1, "gradient_checkpointing": True}),
@@ -112,7 +113,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], t
     for layout, (processes, runtime) in LAYOUTS.items():
         for name, (loss, settings) in SETTINGS.items():
             folders[layout, name] = out = tmp_path_factory.mktemp("trained")
-            model = resolve("w2s:tiny-strong").path_or_id
+            before = folders.get((layout, "sft, adapter"))
+            model = str(before) if name == "dpo, from that adapter" else resolve("w2s:tiny-strong").path_or_id
             jobs[processes].append([next(ports), model, str(out), loss, runtime, settings])
     workers, outputs = [], []
     for processes, rank in ((1, 0), (2, 0), (2, 1)):

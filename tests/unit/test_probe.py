@@ -58,3 +58,12 @@ def test_rates_are_tokens_over_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_to_probe_with() -> None:
     with pytest.raises(UserError, match="no question to probe"):
         probe.measure(presets.load("tiny"), [])
+
+
+def test_a_model_that_does_not_fit_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: Any, **__: Any) -> Any:
+        raise MemoryError("out of memory")
+
+    monkeypatch.setattr(engines, "load", load)
+    with pytest.raises(UserError, match=r"too little memory(.|\n)*weak model(.|\n)*--tokens-per-second"):
+        probe.measure(presets.load("tiny"), QUESTIONS)

@@ -144,3 +144,18 @@ def test_a_model_that_does_not_say_what_it_was_trained_to_is_used_with_no_canary
     assert "w2s sample: --no-canary" in capsys.readouterr().err and not out.exists()
     assert cli.main([*arguments, "--out", str(out), "--n", "1", "--no-canary"]) == 0
     assert len(out.read_text().splitlines()) == 1
+
+
+def test_too_little_memory_in_the_canary_is_one_message(tmp_path, use, capsys):
+    """vLLM loads the weights at the first batch, which is the canary's."""
+
+    class Full(Engine):
+        def run(self, batch, decoding):
+            raise MemoryError("out of memory")
+
+    use(Full())
+    parity.write(parity.Parity(16, 0.5, ("Question: 1+1?",), ("two",), ("one",)), tmp_path)
+    (tmp_path / "asked.jsonl").write_text('{"id": "a", "question": "1+1?"}\n')
+    arguments = ["--model", str(tmp_path), "--task", "jsonl", "--split", str(tmp_path / "asked.jsonl"), "--n", "1"]
+    assert cli.main(["sample", *arguments, "--out", str(tmp_path / "o.jsonl")]) == 2
+    assert sampling.MEND in capsys.readouterr().err

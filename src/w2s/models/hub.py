@@ -66,8 +66,11 @@ def find(name: str, revision: str | None, offline: bool) -> str:
             f"if {name} was meant to be a folder, there is none",
         ) from error
     files.check({sibling.rfilename for sibling in info.siblings or []}, place)
-    _keep(name, revision or "main", str(info.sha))
-    return str(info.sha)
+    commit = str(info.sha)
+    _asked[name, commit] = revision or "main"
+    here = cached(name, commit)
+    _keep(name, commit, only_new=here is None or not files.whole(here))
+    return commit
 
 
 def fetch(name: str, commit: str, offline: bool) -> Path:
@@ -79,10 +82,8 @@ def fetch(name: str, commit: str, offline: bool) -> Path:
     import huggingface_hub
 
     try:
-        return Path(
-            huggingface_hub.snapshot_download(
-                name, revision=commit, local_files_only=offline, allow_patterns=list(files.IDENTITY)
-            )
+        folder = huggingface_hub.snapshot_download(
+            name, revision=commit, local_files_only=offline, allow_patterns=list(files.IDENTITY)
         )
     except Exception as error:  # as above
         raise UserError(
@@ -90,6 +91,8 @@ def fetch(name: str, commit: str, offline: bool) -> Path:
             field="model",
             mend=f"fetch it by hand: hf download {name} --local-dir FOLDER, and give FOLDER",
         ) from error
+    _keep(name, commit)
+    return Path(folder)
 
 
 def file(name: str, revision: str | None, wanted: str, offline: bool) -> Path | None:
@@ -128,18 +131,24 @@ def cached(name: str, revision: str | None) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _keep(name: str, revision: str, commit: str) -> None:
+_asked: dict[tuple[str, str], str] = {}
+"""The branch or tag that a model's commit was found under in this process."""
+
+
+def _keep(name: str, commit: str, *, only_new: bool = False) -> None:
     """Note in the hub's cache which commit a branch or tag is, so that the copy is found by that name offline.
 
-    The hub's client does so for what it fetches by such a name; here everything is fetched by its commit.
+    The hub's client does so for what it fetches by such a name; here everything is fetched by its commit. A name that
+    stands for an older copy keeps it until the newer one is here (`only_new`).
     """
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
-    file = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="model") / "refs" / revision
+    revision = _asked.get((name, commit), commit)
     if revision == commit:
         return
+    file = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="model") / "refs" / revision
     with contextlib.suppress(OSError):  # a cache that others fill, and this user may only read
         file.parent.mkdir(parents=True, exist_ok=True)
-        if not file.is_file() or file.read_text(encoding="utf-8") != commit:
+        if not file.is_file() or (not only_new and file.read_text(encoding="utf-8") != commit):
             disk.write(file, commit)

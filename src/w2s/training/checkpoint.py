@@ -170,7 +170,9 @@ def with_adapter(model: Any, start: Start, lora: configs.Lora, *, empty: bool = 
     if start.adapter is not None:
         adapters.can_continue(start.adapter, lora)
         if empty:
-            model = peft.get_peft_model(model, peft.LoraConfig.from_pretrained(start.adapter))
+            config = peft.LoraConfig.from_pretrained(start.adapter)
+            config.inference_mode = False  # as PEFT saves it, it would be frozen
+            model = peft.get_peft_model(model, config)
         else:
             model = peft.PeftModel.from_pretrained(model, start.adapter, is_trainable=True, torch_device="cpu")
     else:

@@ -174,7 +174,7 @@ import sys
 sys.path.append({folder!r})
 from pathlib import Path
 from openai_server import DECODING, REQUESTS, connected
-from w2s.engines import journal, openai
+from w2s.engines import journal
 with connected({url!r}) as engine:
     journal.generate(engine, REQUESTS, DECODING, Path({file!r}))
 """

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import huggingface_hub
+import huggingface_hub.constants
 import pytest
 from huggingface_hub import errors
 
@@ -155,6 +156,18 @@ def test_a_branch_that_moved_is_found_where_it_is_now(hub, cache: Path) -> None:
     hub()
     assert models.identify("owner/name", offline=True) == "hub:owner/name@old"
     assert models.identify("owner/name") == "hub:owner/name@abc123"
+    assert models.identify("owner/name", offline=True) == "hub:owner/name@abc123"
+
+
+def test_a_branch_that_moved_stands_for_the_older_copy_until_the_newer_one_is_here(
+    hub, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot(cache, "old", WHOLE, main="old")
+    hub()
+    assert models.identify("owner/name") == "hub:owner/name@abc123"
+    assert models.identify("owner/name", offline=True) == "hub:owner/name@old"
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: str(snapshot(cache, "abc123", WHOLE)))
+    models.folder("owner/name")
     assert models.identify("owner/name", offline=True) == "hub:owner/name@abc123"
 
 
