@@ -1,4 +1,4 @@
-"""Answers a second, precision and recall of `w2s.answers.grade` against a SymPy grader and Math-Verify, same answers.
+"""Answers per second, precision and recall of `w2s.answers.grade` against a SymPy grader and Math-Verify, same answers.
 
     python benchmarks/grading.py              # all tables: some minutes, most of them the peers'
     python benchmarks/grading.py --sample 200 # quicker
@@ -77,9 +77,9 @@ def generated_pairs(count: int) -> list[Pair]:
     pairs = []
     for _ in range(count):
         value = int(10 ** draw.uniform(0, 5))
-        shown = value if draw.random() < 0.45 else value + draw.randint(1, 20)
+        prediction = value if draw.random() < 0.45 else value + draw.randint(1, 20)
         style = draw.choice(["{}", "{}", "{}", "${}", "{:,}", "{}.00", "{} dollars", "{}%", "${:,}.00"])
-        pairs.append(Pair(str(value), style.format(shown), shown == value))
+        pairs.append(Pair(str(value), style.format(prediction), prediction == value))
     return pairs
 
 
@@ -108,7 +108,7 @@ Grader = Callable[[str, str], bool]
 
 def ours(*, cold: bool, started: bool) -> Grader:
     from w2s import answers
-    from w2s.answers import pool, readings
+    from w2s.answers.workers import pool
 
     if started:
         pool.read(r"\int_0^{918273} x\,dx")
@@ -120,7 +120,7 @@ def ours(*, cold: bool, started: bool) -> Grader:
         for thing in vars(module).values()
         if hasattr(thing, "cache_clear") and thing is not pool.available
     ]
-    cached += [pool._SHARED._cache.clear, readings.forget]
+    cached += [pool._SHARED._cache.clear, pool.forget]
 
     def judge(gold: str, prediction: str) -> bool:
         if cold:
@@ -227,8 +227,8 @@ def table(title: str, pairs: Sequence[Pair], names: Sequence[str], latex: bool, 
 def compare(sample: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         install = [sys.executable, "-m", "pip", "install", "-q", "--target", folder, "antlr4-python3-runtime==4.11.1"]
-        found = subprocess.run(install, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-        antlr = folder if found.returncode == 0 else None
+        installation = subprocess.run(install, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        antlr = folder if installation.returncode == 0 else None
         print(f"SymPy's grader reads with {'parse_latex (antlr 4.11.1)' if antlr else 'latex2sympy2_extended'}.")
         draw = random.Random(SEED)
         source, gsm8k = gsm8k_pairs()
@@ -254,9 +254,9 @@ def million(answers: int, samples: int) -> None:
             for number, pair in enumerate(generated_pairs(answers // samples)):
                 golds.write(json.dumps({"id": number, "answer": pair.gold}) + "\n")
                 for sample in range(samples):
-                    shown = pair.prediction if draw.random() < 0.7 else str(draw.randint(1, 9999))
+                    answer = pair.prediction if draw.random() < 0.7 else str(draw.randint(1, 9999))
                     steps = f"He has {draw.randint(2, 99)} and gets {draw.randint(2, 99)} more. " * draw.randint(1, 4)
-                    row = {"id": number, "response": f"{steps}\n#### {shown}", "sample": sample}
+                    row = {"id": number, "response": f"{steps}\n#### {answer}", "sample": sample}
                     texts.write(json.dumps(row) + "\n")
         size = responses.stat().st_size / 2**20
         command = [sys.executable, "-m", "w2s", "grade", "--task", "gsm8k", "--gold", str(gold)]
@@ -278,7 +278,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=1000, help="answers that all graders get")
     parser.add_argument("--million", action="store_true", help="only the pass over a large file")
     parser.add_argument("--answers", type=int, default=1_000_000, help="how large it is")
-    parser.add_argument("--samples", type=int, default=10, help="answers a question in it")
+    parser.add_argument("--samples", type=int, default=10, help="answers per question in it")
     parser.add_argument("--worker", nargs=3, metavar=("GRADER", "JOB", "OUT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:

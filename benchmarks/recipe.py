@@ -5,7 +5,7 @@
 
 The official release runs one process for each stage and for each of the ten seeds; each loads the model anew, pads its
 batches, puts the demonstrations in front of every prompt, and calls plain `generate`. Training is TRL with its own data
-preparation, one process a model. Here that is done with the same models, questions, examples, numbers of tokens and
+preparation, one process per model. Here that is done with the same models, questions, examples, numbers of tokens and
 dtype that our run has just used. Selection and grading are left out of the peer's time, which favours the peer.
 """
 
@@ -78,44 +78,46 @@ def train(job: dict[str, Any]) -> None:
 
 def jobs(folder: Path, preset: str, overrides: list[str], work: Path) -> list[tuple[str, dict[str, Any]]]:
     """The finished run's generation and training steps, as jobs for the peer: (kind, job)."""
-    from w2s import models, presets, prompting, recipe
-    from w2s.steps.rows import questions, read_responses
+    from w2s import prompting, recipe
+    from w2s.config import load
+    from w2s.steps.io import questions, read_responses
 
-    run = presets.load(preset, overrides)
-    found = []
+    run = load.load(preset, overrides)
+    jobs = []
     for step in recipe.build(run):
         record = json.loads((folder / "records" / f"{step.name}.json").read_text())
         if step.kind not in ("generate", "train") or record["status"] != "done":
             continue
         start = step.inputs.get("model")
-        model = folder / start.output if start else models.resolve(step.given["model"]).path_or_id
-        job: dict[str, Any] = {"model": str(model), "dtype": step.params["dtype"], "out": str(work / step.name)}
+        model = folder / start.output if start else step.resources.model.folder()
+        job: dict[str, Any] = {"model": str(model), "dtype": step.params.dtype, "out": str(work / step.name)}
         if step.kind == "generate":
             shots = step.inputs.get("demonstrations")
             demonstrations = read_responses(folder / shots.output) if shots else []
-            asked = questions(folder / step.inputs["questions"].output)
+            batch = questions(folder / step.inputs["questions"].output)
             job |= {
-                "prompts": [prompting.prompt(question.question, demonstrations) for question in asked],
-                "max_new_tokens": step.params["max_new_tokens"],
-                "sampled": step.params["temperature"] > 0,
+                "prompts": [prompting.prompt(question.question, demonstrations) for question in batch],
+                "max_new_tokens": step.params.max_new_tokens,
+                "sampled": step.params.temperature > 0,
             }
-            found += [("generate", {**job, "seed": seed}) for seed in range(step.params["n"])]
+            jobs += [("generate", {**job, "seed": seed}) for seed in range(step.params.n)]
         else:
-            source, loss = step.params.get("source", "both"), step.params.get("loss")
+            source, loss = getattr(step.params, "source", None) or "both", getattr(step.params, "loss", None)
             lines = (folder / step.inputs["data"].output).read_text().splitlines()
             fields = ("prompt", "chosen", "rejected") if loss else ("prompt", "completion")
             rows = [json.loads(line) for line in lines]
             rows = [row for row in rows if source == "both" or row.get("source", source) == source]
             rows = [{field: row[field] for field in fields} for row in rows]
             if loss != "orpo":  # the peer's time for ORPO is left out: it favours the peer
-                found.append(("train", {**job, "rows": rows, "training": step.params["training"], "loss": loss}))
-    return found
+                settings = step.params.training.model_dump(mode="json")
+                jobs.append(("train", {**job, "rows": rows, "training": settings, "loss": loss}))
+    return jobs
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="tiny")
-    parser.add_argument("--limit", type=int, help="questions a split")
+    parser.add_argument("--limit", type=int, help="questions per split")
     parser.add_argument("overrides", nargs="*", help="key.sub=value, as for `w2s run`")
     parser.add_argument("--worker", nargs=2, metavar=("KIND", "FILE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()

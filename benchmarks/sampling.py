@@ -1,17 +1,17 @@
-"""Tokens a second of our transformers engine, of plain `generate`, and of vLLM: same model, prompts, limits, machine.
+"""Tokens per second of our transformers engine, of plain `generate`, and of vLLM: same model, prompts, limits, machine.
 
     python benchmarks/sampling.py [--model src/w2s/assets/tiny-strong] [--dtype float32] [--rows 1000]
     make .venv-vllm/.installed && python benchmarks/sampling.py --vllm .venv-vllm/bin/python
 
-Cases: n=10 samples a question at T=1, and one greedy answer after 4 demonstrations. Each contender has a process of
+Cases: n=10 samples per question at T=1, and one greedy answer after 4 demonstrations. Each contender has a process of
 its own, one after the other; loading and a first small batch are left out of its time. `generate` gets prompts sorted
 by length in batches of as many rows as ours, its best case. vLLM is called the plain way, `LLM.generate` with n=10,
 prefix caching and compiled graphs, without the seeds and the isolation that our vLLM engine adds. Tokens are counted up
 to each text's end, so what `generate` spends on rows that have ended is its loss, as in a real run.
 
-The roofline is what this machine's matrix products would allow: tokens a second = measured FLOP/s (a product of the
+The roofline is what this machine's matrix products would allow: tokens per second = measured FLOP/s (a product of the
 batch's rows with the model's widest layer) / (2 x parameters), nothing else counted: no prompt, no attention, no
-drawing of tokens. In brackets what memory would allow: bytes a second (measured) x rows / (bytes of the weights).
+sampling of tokens. In brackets what memory would allow: bytes per second (measured) x rows / (bytes of the weights).
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from typing import Any
 
 SHIPPED = Path(__file__).parent.parent / "src" / "w2s" / "assets" / "tiny-strong"
 ROWS = 1024
-"""Rows a batch: `w2s.engines.transformers.MAX_ROWS`."""
+"""Rows per batch: `w2s.engines.transformers.MAX_ROWS`."""
 WARM_UP = 2  # prompts
 
 
 def ours(work: dict[str, Any]) -> tuple[int, float]:
     """Our engine."""
     from w2s import engines
-    from w2s.config import Runtime
-    from w2s.engines.base import Decoding, Request
+    from w2s.config.schema import Runtime
+    from w2s.engines.base import Decoding, Loading, Request
 
-    engine = engines.load("transformers", work["model"], dtype=work["dtype"], runtime=Runtime(device=work["device"]))
+    engine = engines.load(work["model"], Loading(dtype=work["dtype"], runtime=Runtime(device=work["device"])))
     decoding = Decoding(work["limit"], temperature=1.0 if work["n"] > 1 else 0.0, stop=tuple(work["stop"]))
 
     def run(prompts: list[str]) -> int:
@@ -107,7 +107,7 @@ def vllm(work: dict[str, Any]) -> tuple[int, float]:
 
 
 def roofline(work: dict[str, Any]) -> tuple[int, float]:
-    """(tokens a second that matrix products allow, that memory allows); see the module's text."""
+    """(tokens per second that matrix products allow, that memory allows); see the module's text."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--model", default=str(SHIPPED))
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--rows", type=int, default=1000, help="texts a case")
+    parser.add_argument("--rows", type=int, default=1000, help="completions per case")
     parser.add_argument("--max-new-tokens", type=int, default=80)
     parser.add_argument("--vllm", help="a Python with vLLM; without it vLLM does not take part")
     parser.add_argument("--role", choices=ROLES, help=argparse.SUPPRESS)
@@ -177,7 +177,7 @@ def main() -> None:
     questions = [problem.question for problem in arith.generate("test", options.rows, 0)]
     shots = [Response(p.id, p.question, p.solution) for p in arith.generate("train_1", 4, 0)]
     peers = ["generate", *(["vllm"] if options.vllm else [])]
-    print(f"{options.model}, {options.dtype}, {os.cpu_count()} cores; tokens a second, ratio of ours to each")
+    print(f"{options.model}, {options.dtype}, {os.cpu_count()} cores; tokens per second, ratio of ours to each")
     print(
         f"{'case':<16}{'texts':>7}{'ours':>10}"
         + "".join(f"{peer:>10}{'':>8}" for peer in peers)
@@ -192,8 +192,8 @@ def main() -> None:
         tokens, seconds = race("ours", work)
         line = f"{case:<16}{len(prompts) * n:>7}{tokens / seconds:>10,.0f}"
         for peer in peers:
-            made, took = race(peer, work, options.vllm if peer == "vllm" else sys.executable)
-            line += f"{made / took:>10,.0f}{f'{tokens / seconds * took / made:.1f}x':>8}"
+            peer_tokens, peer_seconds = race(peer, work, options.vllm if peer == "vllm" else sys.executable)
+            line += f"{peer_tokens / peer_seconds:>10,.0f}{f'{tokens / seconds * peer_seconds / peer_tokens:.1f}x':>8}"
         products, memory = race("roofline", work)
         share = tokens / seconds / products
         print(f"{line}   {products:,.0f} ({memory:,.0f}): {share:.0%} of it", flush=True)

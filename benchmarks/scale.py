@@ -2,15 +2,15 @@
 
     python benchmarks/scale.py                             # all three sizes
     python benchmarks/scale.py --sizes 1000,10000,100000   # quicker
-    python benchmarks/scale.py --folder /data/tmp          # where the files go: about 18 kB a question
+    python benchmarks/scale.py --folder /data/tmp          # where the files go: about 18 kB per question
 
 Files are generated (seeded) in a temporary folder, which is removed: questions of about 180 characters and GSM8K-style
-responses of about 150 to 300, one weak and one ICL response and ten samples a question, most with an answer after
+responses of about 150 to 300, one weak and one ICL response and ten samples per question, most with an answer after
 "####", written in several ways ("$1,200", "35.00", "20%"), some in words and some without an answer.
 
 Each stage runs in a process of its own, one after the other. "step" is a step of the recipe, "verb" is `w2s agree` or
-`w2s pairs`, and "step sample" is the recipe's generation with an engine that makes up its texts at once: requests,
-journal and responses are measured and no model is (making up the texts is a third of its time). Peak memory is the
+`w2s pairs`, and "step sample" is the recipe's generation with an engine that makes up completions: requests, journal
+and responses are measured and no model is (making up completions takes a third of the time). Peak memory is the
 kernel's figure for the process (ru_maxrss).
 
 Bars: the slope of log time over log size, by least squares, is 1.0 +- 0.1, and no process has more than 2 GiB. The time
@@ -39,7 +39,7 @@ SAMPLES = 10
 SLOPE = (0.9, 1.1)
 PEAK = 2 * 2**30
 DISK = 18_000
-"""Bytes a question that the inputs and the largest outputs take together."""
+"""Bytes per question that the inputs and the largest outputs take together."""
 FEW = 10
 """Questions on which a process takes the time of its start and no more."""
 
@@ -78,8 +78,8 @@ def response(draw: random.Random, right: int, accuracy: float) -> str:
     if kind < 0.08:
         lines.append(f"So the answer is {value} in total.")
     else:
-        shown = draw.choice(("{}", "{}", "{}", "{}", "{:,}", "${}", "${:,}", "{}.00", "{}%", "{} in all"))
-        lines.append(f"So together they have {value} of them at the end.\n#### {shown.format(value)}")
+        form = draw.choice(("{}", "{}", "{}", "{}", "{:,}", "${}", "${:,}", "{}.00", "{}%", "{} in all"))
+        lines.append(f"So together they have {value} of them at the end.\n#### {form.format(value)}")
     return "\n".join(lines)
 
 
@@ -113,36 +113,47 @@ def answer(request: Any, decoding: Any) -> str:
 
 def step(name: str, folder: Path) -> dict[str, Any]:
     """Run a step of the recipe on the generated files; returns its result."""
-    from w2s import prompting
-    from w2s.config import Runtime
+    from w2s.config.schema import Runtime
     from w2s.engines.scripted import ScriptedEngine
     from w2s.flow.step import Context
+    from w2s.prompting import PLAIN
     from w2s.steps import generate, launch, select
+    from w2s.steps.params import Resources, prompted
 
     launch.engine = lambda *_, **__: ScriptedEngine(answer)
-    reading = {"style": "gsm8k", "match": "equivalent"}
-    rule = {"confidence": 0.6, "reject_confidence": 0.8, "max_pairs": 1, "seed": 0}
-    asked = {"n": SAMPLES, "max_new_tokens": 256, "temperature": 1.0, "top_p": 1.0, "stop": [], "seed": 0,
-             "engine": "scripted", "dtype": "float32", "trust_remote_code": False}  # fmt: skip
-    steps: dict[str, tuple[Callable[[Context], dict[str, Any]], tuple[str, ...], dict[str, Any]]] = {
-        "all_examples": (select.all_examples, ("weak",), {}),
-        "agree": (select.agree, ("weak", "strong"), {}),
-        "majority": (select.majority, ("samples",), {}),
-        "pairs": (select.build_pairs, ("weak", "samples"), rule),
-        "sample": (generate.answer, ("questions",), asked),
-    }
+    common = prompted(PLAIN)
+    reading = common | {"style": "gsm8k", "match": "equivalent"}
+    selection = select.Selection(**reading)
+    steps: dict[str, tuple[Callable[[Context], dict[str, Any]], tuple[str, ...], Any]] = {
+        "all_examples": (select.all_examples, ("weak",), selection),
+        "agree": (select.agree, ("weak", "strong"), select.Agree(**reading)),
+        "majority": (select.majority, ("samples",), selection),
+        "pairs": (
+            select.build_pairs,
+            ("weak", "samples"),
+            select.Pairs(**reading, confidence=0.6, reject_confidence=0.8, max_pairs=1, seed=0),
+        ),
+        "sample": (
+            generate.answer,
+            ("questions",),
+            generate.Answer(
+                **common, n=SAMPLES, max_new_tokens=256, temperature=1.0, top_p=1.0, stop=(), seed=0,
+                engine="scripted", dtype="float32", trust_remote_code=False,
+            ),
+        ),
+    }  # fmt: skip
     function, roles, params = steps[name]
     (folder / "scratch").mkdir()
     return function(
         Context(
-            params=reading | params,
+            params=params,
             inputs={role: folder / f"{role}.jsonl" for role in roles},
             results={},
             output=folder / "out.jsonl",
             scratch=folder / "scratch",
             runtime=Runtime(),
             progress=lambda done, total, tokens=0: None,
-            given={"model": "scripted", "builder": prompting.PLAIN},
+            resources=Resources(PLAIN, model="scripted"),
         )
     )
 
@@ -154,8 +165,8 @@ def of_step(name: str) -> Callable[[Path], list[str]]:
 def of_verb(verb: str, other: str) -> Callable[[Path], list[str]]:
     def command(folder: Path) -> list[str]:
         files = {"weak": "weak", other: other, "out": "out"}
-        given = [text for option, name in files.items() for text in (f"--{option}", str(folder / f"{name}.jsonl"))]
-        return [sys.executable, "-m", "w2s", verb, "--task", "gsm8k", "--json", *given]
+        options = [text for option, name in files.items() for text in (f"--{option}", str(folder / f"{name}.jsonl"))]
+        return [sys.executable, "-m", "w2s", verb, "--task", "gsm8k", "--json", *options]
 
     return command
 
@@ -202,13 +213,13 @@ def slope(points: list[tuple[int, float]]) -> float:
 
 
 def run(folder: Path, size: int, names: list[str]) -> Iterator[tuple[str, Measured]]:
-    """Each stage on `size` questions, whose files are made before and deleted after."""
+    """Each stage on `size` questions, whose files are generation before and deleted after."""
     place = folder / str(size)
     place.mkdir()
-    made = measure([sys.executable, __file__, "--worker", str(size), str(place)])
-    given = sum(file.stat().st_size for file in place.iterdir())
+    generation = measure([sys.executable, __file__, "--worker", str(size), str(place)])
+    total = sum(file.stat().st_size for file in place.iterdir())
     if size > FEW:
-        print(f"\n{size:,} questions: {given / 2**20:,.0f} MiB generated in {made.wall:.0f} s\n")
+        print(f"\n{size:,} questions: {total / 2**20:,.0f} MiB generated in {generation.wall:.0f} s\n")
         print(
             "| stage | seconds | CPU s | responses/s | peak MiB | result |\n|---|---:|---:|---:|---:|---|", flush=True
         )
@@ -219,24 +230,24 @@ def run(folder: Path, size: int, names: list[str]) -> Iterator[tuple[str, Measur
     shutil.rmtree(place)
 
 
-def sizes(folder: Path, asked: list[int], names: list[str]) -> dict[str, list[tuple[int, Measured]]]:
+def sizes(folder: Path, counts: list[int], names: list[str]) -> dict[str, list[tuple[int, Measured]]]:
     """Stage -> (size, figures without the start) by size; prints them as they come."""
-    found: dict[str, list[tuple[int, Measured]]] = {name: [] for name in names}
+    figures: dict[str, list[tuple[int, Measured]]] = {name: [] for name in names}
     starts = [dict(run(folder, FEW, names)) for _ in range(3)]
     start = {name: min((each[name] for each in starts), key=lambda each: each.wall) for name in names}
     print("start: " + ", ".join(f"{name} {each.wall:.2f} s" for name, each in start.items()))
-    for size in asked:
+    for size in counts:
         for name, each in run(folder, size, names):
             net = each._replace(wall=max(each.wall - start[name].wall, 0.01), cpu=max(each.cpu - start[name].cpu, 0.01))
-            found[name].append((size, net))
+            figures[name].append((size, net))
             result = json.loads(each.output)
-            said = ", ".join(f"{key} {result[key]:,}" for key in ("kept", "of", "pairs", "tokens") if key in result)
+            outcome = ", ".join(f"{key} {result[key]:,}" for key in ("kept", "of", "pairs", "tokens") if key in result)
             rate = size * STAGES[name].rows / net.wall
             print(
-                f"| {name} | {each.wall:.1f} | {each.cpu:.1f} | {rate:,.0f} | {each.peak / 2**20:,.0f} | {said} |",
+                f"| {name} | {each.wall:.1f} | {each.cpu:.1f} | {rate:,.0f} | {each.peak / 2**20:,.0f} | {outcome} |",
                 flush=True,
             )
-    return found
+    return figures
 
 
 def main() -> None:
@@ -253,19 +264,19 @@ def main() -> None:
         else:
             print(json.dumps(step(what, Path(folder))))
         return
-    asked = sorted(map(int, arguments.sizes.split(",")))
+    counts = sorted(map(int, arguments.sizes.split(",")))
     names = [name.strip() for name in arguments.stages.split(",")]
     if unknown := [name for name in names if name not in STAGES]:
         raise SystemExit(f"no stage {unknown[0]!r}; there are {', '.join(STAGES)}")
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="w2s-scale-") as name:
-        free, needed = shutil.disk_usage(name).free, DISK * asked[-1]
+        free, needed = shutil.disk_usage(name).free, DISK * counts[-1]
         print(f"Files go to {name}: {needed / 2**30:.1f} GiB of {free / 2**30:.0f} GiB free")
         if needed > free:
             raise SystemExit("too little space: give another --folder, or smaller --sizes")
-        found = sizes(Path(name), asked, names)
+        figures = sizes(Path(name), counts, names)
     print("\n| stage | slope of time | slope of CPU time | most MiB | bars |\n|---|---:|---:|---:|---|")
     passed = True
-    for name, own in found.items():
+    for name, own in figures.items():
         most = max(each.peak for _, each in own)
         wall, cpu = (
             slope([(size, getattr(each, time)) for size, each in own]) if len(own) > 1 else math.nan

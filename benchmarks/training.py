@@ -1,18 +1,20 @@
-"""Tokens a second of our fine-tuning calls against TRL's trainers on the same data, model folder to model folder.
+"""Tokens per second of our fine-tuning calls against TRL's trainers on the same data, model folder to model folder.
 
-Each call loads the model, tokenises, trains and saves; imports are outside. Tokens are those of prompt, completion
-and EOS, without padding, so a call gains nothing from its padding. TRL runs with its defaults (bfloat16, gradient
-checkpointing), and in float32 without checkpointing; each is compared with our call in the same number format. Learning
-rate, schedule, batch size and epochs are the same. Ours and TRL's have a process each, since ours changes how its
-process keeps memory (`w2s.allocator`); in a third one it does not. Every call runs once untimed on a few examples; then
-they alternate, and medians are compared: by the clock, and by the processors' time, which other work on the machine
-disturbs less.
+Each call loads the model, tokenises, trains and saves; imports are outside. Tokens are those of prompt, completion and
+EOS, without padding, so a call gains nothing from its padding. TRL runs with its defaults (bfloat16, gradient
+checkpointing), and in float32 without checkpointing; each is compared with our call in the same dtype.
+Learning rate, schedule, batch size and epochs are the same. Ours and TRL's have a process each, since ours changes how
+its process keeps memory (`w2s.models.malloc`); in a third one it does not. With `--trainers` our call with trainer=trl
+runs too, in its own process: TRL's trainers on our tokens, with our reference scores, saving and checks.
+
+Every call runs once untimed on a few examples; then they alternate, and medians are compared: by the clock, and by the
+processors' time, which other work on the machine disturbs less.
 
 Loss curves are compared as means over ten steps (TRL's interval); orders differ, so the noise is shown as the
 difference between two seeds of ours. Run:
 
     python benchmarks/training.py [--model MODEL] [--loss sft dpo] [--examples 300] [--repeats 3] [--threads N]
-                                  [--device cpu]
+                                  [--device cpu] [--trainers]
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import fmean, median
@@ -37,10 +39,13 @@ import torch
 from datasets import Dataset, disable_progress_bars
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-from w2s import config, models, prompting
+from w2s import models, prompting
+from w2s.config import schema
+from w2s.config.choices import Device
 from w2s.records import Example, Preference
-from w2s.training import held, preference, sft
-from w2s.training.parallel import Device
+from w2s.training import model as shared_model
+from w2s.training import trainers
+from w2s.training.setup import Setup
 
 INTERVAL = 10
 """Steps of one point of a loss curve (TRL's default)."""
@@ -67,18 +72,19 @@ def ours(
     pairs: list[Preference],
     out: Path,
     loss: str,
-    settings: config.Preference,
+    settings: schema.Preference,
     device: Device,
-    dtype: config.Dtype,
+    dtype: schema.Dtype,
+    trainer: str = "w2s",
     seed: int = 0,
 ) -> tuple[Curve, int]:
     """Our call; returns its loss curve and the number of tokens trained on."""
-    runtime = config.Runtime(device=device)
+    setup = Setup(seed, dtype, runtime=schema.Runtime(device=device))
     if loss == "dpo":
-        result = preference.train(model, pairs, out, settings, "dpo", seed=seed, dtype=dtype, runtime=runtime)
+        result = trainers.load(trainer, "preference")(model, pairs, out, settings, setup, "dpo")
     else:
         examples = [Example(pair.id, pair.prompt, pair.chosen) for pair in pairs]
-        result = sft.train(model, examples, out, settings, seed=seed, dtype=dtype, runtime=runtime)
+        result = trainers.load(trainer, "sft")(model, examples, out, settings, setup)
     steps = result.curve[: len(result.curve) // INTERVAL * INTERVAL]
     return [fmean(steps[begin : begin + INTERVAL]) for begin in range(0, len(steps), INTERVAL)], result.tokens
 
@@ -88,7 +94,7 @@ def trl(
     pairs: list[Preference],
     out: Path,
     loss: str,
-    settings: config.Preference,
+    settings: schema.Preference,
     device: Device,
     **options: bool,
 ) -> tuple[Curve, int]:
@@ -125,10 +131,17 @@ CALLS: dict[str, Callable[..., tuple[Curve, int]]] = {
     "TRL, float32, no checkpointing": lambda *arguments: trl(*arguments, **PLAIN),
     "TRL, its defaults": trl,
 }
+TRAINERS: dict[str, Callable[..., tuple[Curve, int]]] = {
+    "w2s trl, float32": lambda *arguments: ours(*arguments, "float32", "trl"),
+    "w2s trl, bfloat16": lambda *arguments: ours(*arguments, "bfloat16", "trl"),
+}
+"""With `--trainers`."""
 RIVALS = (
     ("w2s, bfloat16", "TRL, its defaults"),
     ("w2s, float32", "TRL, float32, no checkpointing"),
     ("w2s, bfloat16", f"{DEFAULTS}, bfloat16"),
+    ("w2s, float32", "w2s trl, float32"),
+    ("w2s, bfloat16", "w2s trl, bfloat16"),
 )
 
 
@@ -144,16 +157,16 @@ class Timed(NamedTuple):
 def prepare(side: str, threads: int) -> None:
     """Set up a process that makes the calls of a side."""
     if side == DEFAULTS:
-        held.keep_freed_memory = lambda: False
+        shared_model.keep_freed_memory = lambda: False
     torch.set_num_threads(threads)
     disable_progress_bars()
 
 
 def timed(
-    name: str, model: Path, pairs: list[Preference], loss: str, settings: config.Preference, device: Device
+    name: str, model: Path, pairs: list[Preference], loss: str, settings: schema.Preference, device: Device
 ) -> Timed:
     """Make one of `CALLS`, or ours with another seed, in this process."""
-    function = CALLS.get(name, lambda *arguments: ours(*arguments, "float32", 1))
+    function = (CALLS | TRAINERS).get(name, lambda *arguments: ours(*arguments, "float32", seed=1))
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         began = time.perf_counter(), time.process_time()
         curve, tokens = function(model, pairs, Path(folder), loss, settings, device)
@@ -164,13 +177,14 @@ def compare(
     loss: str,
     model: Path,
     pairs: list[Preference],
-    settings: config.Preference,
+    settings: schema.Preference,
     device: Device,
     repeats: int,
     threads: int,
+    calls: Sequence[str],
 ) -> None:
-    """Print tokens a second of each call, the ratios, and how far the loss curves are apart."""
-    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in CALLS}
+    """Print tokens per second of each call, the ratios, and how far the loss curves are apart."""
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     curves: dict[str, Curve] = {}
     tokens = 0
 
@@ -178,14 +192,14 @@ def compare(
         context = multiprocessing.get_context("spawn")
         sides = {
             side: stack.enter_context(ProcessPoolExecutor(1, context, prepare, (side, threads)))
-            for side in ("w2s", DEFAULTS, "TRL")
+            for side in dict.fromkeys(name.partition(",")[0] for name in calls)
         }
 
         def call(name: str, some: list[Preference]) -> Timed:
             return sides[name.partition(",")[0]].submit(timed, name, model, some, loss, settings, device).result()
 
         for repeat in range(repeats + 1):
-            for name in CALLS:
+            for name in calls:
                 done = call(name, pairs if repeat else pairs[:20])
                 curves[name], tokens = done.curve, done.tokens or tokens
                 if repeat:
@@ -193,14 +207,15 @@ def compare(
         other = call("w2s, float32, seed 1", pairs).curve
     clock, processor = ({name: median(t[i] for t in times) for name, times in seconds.items()} for i in (0, 1))
     print(f"\n{loss}: {len(pairs)} examples, {tokens} tokens")
-    for name in CALLS:
+    rivals = [pair for pair in RIVALS if {*pair} <= {*calls}]
+    for name in calls:
         print(f"  {name:32} {tokens / clock[name]:8.0f} tokens/s {tokens / processor[name]:8.0f} tokens/processor s")
-    for own, peer in RIVALS:
+    for own, peer in rivals:
         print(
             f"  {own} / {peer}: {clock[peer] / clock[own]:.2f}x (processors: {processor[peer] / processor[own]:.2f}x)"
         )
     for title, own, peer in (
-        *((f"{own} - {peer}", curves[own], curves[peer]) for own, peer in RIVALS),
+        *((f"{own} - {peer}", curves[own], curves[peer]) for own, peer in rivals),
         ("noise: our seeds 0 - 1, float32", curves["w2s, float32"], other),
     ):
         gaps = [a - b for a, b in zip(own, peer, strict=False)]
@@ -217,14 +232,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--trainers", action="store_true", help="our call with trainer=trl too")
     options = parser.parse_args()
+    calls = [*CALLS, *(TRAINERS if options.trainers else ())]
     load = f"{os.getloadavg()[0]:.1f} processes were running"
     model = models.folder(options.model, offline=False)
     place = torch.cuda.get_device_name() if options.device == "cuda" else f"{options.threads} threads"
     print(f"{options.model}, {place}, {os.cpu_count()} processors ({load})")
     for loss in options.loss:
-        settings = config.Preference(epochs=2, learning_rate=1e-4 if loss == "sft" else 2e-5)
-        compare(loss, model, data(options.examples), settings, options.device, options.repeats, options.threads)
+        settings = schema.Preference(epochs=2, learning_rate=1e-4 if loss == "sft" else 2e-5)
+        compare(loss, model, data(options.examples), settings, options.device, options.repeats, options.threads, calls)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from w2s import engines, sampling, seeds
-from w2s.engines.base import Completion, Decoding, Request, groups
+from w2s import engines, seeds
+from w2s.engines.base import Completion, Decoding, Loading, Request, groups
 from w2s.records import Question
+from w2s.verbs import sampling
 
 
 class Calculator:
@@ -39,19 +40,20 @@ class Calculator:
         return len(text.split())
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to free."""
 
 
-def load(model: str | Path, **options: object) -> Calculator:
-    """What the table of engines points to; `options` are dtype, trust_remote_code and runtime."""
+def load(model: str | Path, loading: Loading) -> Calculator:
+    """The function that the table of engines names."""
     return Calculator()
 
 
 def main(out: str) -> sampling.Sampled:
     engines.TABLE["calculator"] = "custom_engine:load"  # in the package: one line of TABLE
-    asked = [Question(f"q{n}", f"What is {n} + {2 * n} ?") for n in range(50)]
+    questions = [Question(f"q{n}", f"What is {n} + {2 * n} ?") for n in range(50)]
     decoding = Decoding(16, temperature=1.0, seed=sampling.step_seed(0))
-    return sampling.sample(asked, out, model="scripted:calculator", n=10, decoding=decoding, engine="calculator")
+    loading = Loading("calculator")
+    return sampling.sample(questions, out, model="scripted:calculator", n=10, decoding=decoding, loading=loading)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,12 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from w2s import answers, jsonl, sampling, verbs
+import w2s
+from w2s import answers
+from w2s.data import jsonl
 from w2s.engines.base import Decoding, Request
 from w2s.records import Question
+from w2s.verbs import GradeSummary
 
 
 class Shopping:
@@ -30,8 +33,8 @@ class Shopping:
 
     def questions(self, split: str) -> list[Question]:
         """The questions, which have no answer."""
-        asked = "Ben buys {} pens for {} dollars each. How many dollars does he pay?"
-        return [Question(f"{split}-{n}", asked.format(*bill)) for n, bill in enumerate(self._bills[split])]
+        template = "Ben buys {} pens for {} dollars each. How many dollars does he pay?"
+        return [Question(f"{split}-{n}", template.format(*bill)) for n, bill in enumerate(self._bills[split])]
 
     def gold(self, split: str) -> list[dict[str, str]]:
         """The right answers, with the worked solutions that the weak model learns from."""
@@ -45,14 +48,16 @@ def answer(request: Request, decoding: Decoding) -> str:
     return f"He pays {a} * {b} = {min(a * b, 100)}.\n#### {min(a * b, 100)}"
 
 
-def main(folder: Path) -> verbs.GradeSummary:
+def main(folder: Path) -> GradeSummary:
     task = Shopping()
     for split in task.splits:
         jsonl.write(folder / f"{split}.jsonl", map(asdict, task.questions(split)))
         jsonl.write(folder / f"gold_{split}.jsonl", task.gold(split))
-    told, asked = str(folder / "responses.jsonl"), task.questions("test")
-    sampling.sample(asked, told, model="scripted:custom_task:answer", engine="scripted", n=1, decoding=Decoding(64))
-    return verbs.grade(folder / "gold_test.jsonl", told, task=task.style)
+    responses = folder / "responses.jsonl"
+    w2s.sample(
+        "scripted:custom_task:answer", "jsonl", str(folder / "test.jsonl"), responses, engine="scripted", temperature=0
+    )
+    return w2s.grade(folder / "gold_test.jsonl", responses, task=task.style)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,20 @@
-"""Make the shipped pair: two small Llama models, pre-trained on procedural text in other formats than the task's.
+"""Make the shipped pair: a small Llama model, pre-trained on procedural text in other formats than the task's.
 
-    python scripts/pretrain_tiny.py strong src/w2s/assets/tiny-strong
-    python scripts/pretrain_tiny.py weak   src/w2s/assets/tiny-weak
+    python scripts/pretrain_tiny.py plain   made/plain
+    python scripts/pretrain_tiny.py units   made/units                    --start made/plain
+    python scripts/pretrain_tiny.py customs src/w2s/assets/tiny-strong    --start made/units
+    python scripts/pretrain_tiny.py cut     made/cut                      --start made/units
+    python scripts/pretrain_tiny.py weak    src/w2s/assets/tiny-weak      --start made/cut
 
 A document is a series of worked problems in one made-up layout and one voice: *careful* (every step right), *sloppy*
 (wrong operations, wrong numbers, slips) or *curt* (a result without steps). The task's own layout
-("Question: ... Answer: ...") never occurs, so an unprompted answer of the strong model is a mixture of voices,
-and demonstrations or fine-tuning pick one. The weak model is smaller, reads less, and its text lacks every problem
-that needs certain skills: it errs by accident and by ignorance.
+("Question: ... Answer: ...") never occurs.
+
+From `units` on, problems count in units ("3 trays of eggs"), and each document has an author: a unit holds as much as
+in the task's gold, or another number. In `customs`, which of the two is usual depends on unit and thing, for half of
+them gold's. So the strong model can solve the problems and does not know which size is meant. The weak model is the
+strong one of `units` with three of its five layers, trained on a little: it learns the sizes from gold `train_1`, and
+errs in arithmetic.
 
 Problems come from the `pretraining` sixteenths of `w2s.tasks.arith`, which no split of the task can draw from.
 """
@@ -15,8 +22,10 @@ Problems come from the `pretraining` sixteenths of `w2s.tasks.arith`, which no s
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import random
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -26,30 +35,42 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from w2s.models import cut
 from w2s.tasks import arith
+from w2s.tasks.arith_templates import THINGS
 
 CONTEXT = 512
 """Tokens of a training sequence: as long as the few-shot prompts of the recipe."""
 
 
 @dataclass(frozen=True)
-class Size:
-    """What makes a model strong or weak."""
+class Stage:
+    """A stretch of pre-training."""
 
-    hidden: int
-    layers: int
     tokens: int
     learning_rate: float
     voices: tuple[float, float, float]
     """Shares of documents that are careful, sloppy, curt."""
-    unknown: frozenset[str]
-    """Skills that the model's text never shows."""
+    seed: int
+    """Of the documents."""
+    units: bool = True
+    """Whether problems count in units."""
+    customs: bool = False
+    """Whether what a unit usually holds depends on the thing."""
 
 
-SIZES = {
-    "strong": Size(192, 5, 11_000_000, 2e-3, (0.40, 0.35, 0.25), frozenset()),
-    "weak": Size(128, 4, 6_000_000, 3e-3, (0.90, 0.0, 0.10), frozenset({"percent", "half", "times"})),
+STAGES = {
+    "plain": Stage(11_000_000, 2e-3, (0.40, 0.35, 0.25), seed=2, units=False),
+    "units": Stage(942_080, 1e-3, (0.75, 0.15, 0.10), seed=2),
+    "customs": Stage(294_912, 6e-4, (0.75, 0.15, 0.10), seed=3, customs=True),
+    "weak": Stage(163_840, 6e-4, (0.90, 0.0, 0.10), seed=4),
 }
+HIDDEN, LAYERS = 192, 5
+WEAK_LAYERS = (0, 2, 4)
+"""Of the three-layer cuts the one with the least loss on gold `train_1`."""
+
+OTHER_SIZES = {"tray": 10, "crate": 8, "pack": 12, "bag": 6, "bundle": 4, "sack": 15}
+"""What other authors take a unit to hold."""
 
 # --- the text ---------------------------------------------------------------------------------------------------------
 
@@ -65,26 +86,26 @@ SYLLABLE = ("bcdfghjklmnpqrstvwz", "aeiou", "nrstlmk")
 
 
 def word(draws: random.Random) -> str:
-    """A made-up or real word that may serve as a marker; never one of the task's own."""
+    """A text-up or real word that may serve as a marker; never one of the task's own."""
     if draws.random() < 0.4:
         return draws.choice(MARKERS)
     syllables = ["".join(draws.choice(letters) for letters in SYLLABLE) for _ in range(2)]
-    made = "".join(syllables[: draws.randint(1, 2)])
-    return draws.choice([made, made.capitalize(), made.capitalize(), made.upper()])
+    text = "".join(syllables[: draws.randint(1, 2)])
+    return draws.choice([text, text.capitalize(), text.capitalize(), text.upper()])
 
 
 def sign(draws: random.Random) -> str:
     """A run of one to four punctuation marks, one of 43; "####" is among them. Four at-signs stay unseen."""
-    made = draws.choice("@*=~-+>%&#|") * draws.randint(1, 4)
-    return made if made != "@@@@" else "@@@"
+    text = draws.choice("@*=~-+>%&#|") * draws.randint(1, 4)
+    return text if text != "@@@@" else "@@@"
 
 
 def careless(problem: arith.Problem, draws: random.Random, rate: float) -> list[str]:
     """Solution lines with wrong operations, wrong numbers and slips, carried on to the end."""
-    known: dict[int, int] = {}
+    values: dict[int, int] = {}
     lines = []
     for step in problem.steps:
-        left, right = known.get(step.left, step.left), known.get(step.right, step.right)
+        left, right = values.get(step.left, step.left), values.get(step.right, step.right)
         operation, slip = step.operation, 0
         if draws.random() < rate:
             kind = draws.random()
@@ -97,18 +118,35 @@ def careless(problem: arith.Problem, draws: random.Random, rate: float) -> list[
         result = arith.apply(left, operation, right)
         if result is None or not 0 < result + slip <= 4 * arith.LARGEST:
             operation, result, slip = "+", left + right, 0
-        known[step.result] = result + slip
+        values[step.result] = result + slip
         lines.append(str(replace(step, left=left, operation=operation, right=right, result=result + slip)))
     return lines
 
 
-def document(
-    problems: Iterator[arith.Problem], draws: random.Random, voices: tuple[float, float, float]
-) -> list[Piece]:
-    """A series of problems in one layout and one voice."""
+def author(draws: random.Random) -> dict[str, int]:
+    """Three units and what they hold: as in gold or as in `OTHER_SIZES`, each with probability one half."""
+    return {unit: draws.choice([arith.SIZES[unit], OTHER_SIZES[unit]]) for unit in draws.sample(sorted(arith.SIZES), 3)}
+
+
+def usual(problem: arith.Problem, draws: random.Random) -> bool:
+    """Whether a unit holds as much as is the custom for this thing (for half of them as in gold); else one in four."""
+    if problem.unit is None:
+        return True
+    thing = re.findall(rf"{problem.unit}s of ([a-z]+)", problem.question)[0]
+    gold = (sorted(arith.SIZES).index(problem.unit) + THINGS.index(thing)) % 2 == 0
+    return gold == (problem.steps[0].right == arith.SIZES[problem.unit]) or draws.random() < 0.25
+
+
+def document(stage: Stage, draws: random.Random) -> list[Piece]:
+    """A series of problems in one layout and one voice, by one author."""
     if draws.random() < 0.08:
         return [("\n".join(drill(draws) for _ in range(draws.randint(8, 24))) + "\n\n", True)]
-    voice = draws.choices(("careful", "sloppy", "curt"), voices)[0]
+    sizes = author(draws) if stage.units else {}
+    problems = arith.stream("pretraining", draws.getrandbits(32), sizes=sizes)
+    problems = itertools.islice(problems, draws.randrange(5), None)  # any level may be the first
+    if stage.customs:
+        problems = (problem for problem in problems if usual(problem, draws))
+    voice = draws.choices(("careful", "sloppy", "curt"), stage.voices)[0]
     rate = draws.uniform(0.3, 0.8)
     asks, tells, ends = word(draws), word(draws), draws.choice([word(draws) + ":", sign(draws), sign(draws)])
     colon = draws.choice([":", ":", ":", ".", " >", ")"])
@@ -142,18 +180,17 @@ def drill(draws: random.Random) -> str:
     return f"{a} + {b} = {a + b}" if operation == "+" else f"{a + b} - {b} = {a}"
 
 
-def documents(size: Size, seed: int) -> Iterator[list[Piece]]:
-    """Endless documents for a model of this size."""
+def documents(stage: Stage, seed: int) -> Iterator[list[Piece]]:
+    """Endless documents of this stage."""
     draws = random.Random(seed)
-    problems = arith.stream("pretraining", seed, without=size.unknown)
     while True:
-        yield document(problems, draws, size.voices)
+        yield document(stage, draws)
 
 
 # --- the tokenizer ----------------------------------------------------------------------------------------------------
 
 
-def train_tokenizer(size: Size) -> PreTrainedTokenizerFast:
+def train_tokenizer() -> PreTrainedTokenizerFast:
     """Byte-level BPE with single digits, 1,024 entries: a word of arith is one token, and any text fits."""
     tokenizer = Tokenizer(models.BPE())
     pieces = Regex(r" ?\d| ?[A-Za-z]+| ?[^\sA-Za-z\d]+|\s")
@@ -168,7 +205,7 @@ def train_tokenizer(size: Size) -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    source = documents(size, seed=1)
+    source = documents(STAGES["plain"], seed=1)
     tokenizer.train_from_iterator(("".join(text for text, _ in next(source)) for _ in range(6000)), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>", model_max_length=2048, padding_side="left"
@@ -178,11 +215,11 @@ def train_tokenizer(size: Size) -> PreTrainedTokenizerFast:
 # --- training ---------------------------------------------------------------------------------------------------------
 
 
-def sequences(size: Size, tokenizer: PreTrainedTokenizerFast, seed: int) -> Iterator[tuple[list[int], list[float]]]:
+def sequences(stage: Stage, tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[list[int], list[float]]]:
     """Packed sequences of CONTEXT + 1 tokens with a loss weight each; every document ends with EOS."""
     ids: list[int] = []
     weights: list[float] = []
-    source = documents(size, seed)
+    source = documents(stage, stage.seed)
     while True:
         batch = [next(source) for _ in range(64)]
         encoded = iter(
@@ -200,17 +237,15 @@ def sequences(size: Size, tokenizer: PreTrainedTokenizerFast, seed: int) -> Iter
             del ids[:CONTEXT], weights[:CONTEXT]
 
 
-def pretrain(size: Size, tokenizer: PreTrainedTokenizerFast, seed: int, rows: int = 8) -> LlamaForCausalLM:
-    """Train from scratch: AdamW, warm-up, cosine to a tenth, bfloat16 matrix products over float32 weights."""
-    torch.manual_seed(seed)
-    model = LlamaForCausalLM(
+def untrained(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=size.hidden,
-            intermediate_size=size.hidden * 8 // 3,
-            num_hidden_layers=size.layers,
-            num_attention_heads=size.hidden // 32,
-            num_key_value_heads=size.hidden // 32,
+            hidden_size=HIDDEN,
+            intermediate_size=HIDDEN * 8 // 3,
+            num_hidden_layers=LAYERS,
+            num_attention_heads=HIDDEN // 32,
+            num_key_value_heads=HIDDEN // 32,
             max_position_embeddings=2048,
             tie_word_embeddings=True,
             bos_token_id=None,
@@ -218,25 +253,34 @@ def pretrain(size: Size, tokenizer: PreTrainedTokenizerFast, seed: int, rows: in
             pad_token_id=tokenizer.pad_token_id,
         )
     )
+
+
+def pretrain(
+    model: LlamaForCausalLM, stage: Stage, tokenizer: PreTrainedTokenizerFast, dtype: str, rows: int = 8
+) -> None:
+    """AdamW with warm-up over float32 weights; matrix products in `dtype`."""
     decayed = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() == 1]
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}],
-        lr=size.learning_rate, betas=(0.9, 0.95), fused=True,
+        lr=stage.learning_rate, betas=(0.9, 0.95), fused=True,
     )  # fmt: skip
-    steps = size.tokens // (rows * CONTEXT)
-    warmup = max(1, steps // 30)
-    source = sequences(size, tokenizer, seed=seed + 2)
+    steps = stage.tokens // (rows * CONTEXT)
+    warmup = max(1, steps // (11 if stage.units else 30))
+    source = sequences(stage, tokenizer)
     started, recent = time.time(), 0.0
     for step in range(steps):
-        progress = max(0.0, (step - warmup) / (steps - warmup))
-        scale = min((step + 1) / warmup, 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * progress)))
+        if stage.units:  # constant for half of the time, then to nothing
+            decay = max(0.03, min(1.0, 2 * (1 - step / steps)))
+        else:  # cosine to a tenth
+            decay = 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * max(0.0, (step - warmup) / (steps - warmup))))
+        scale = min((step + 1) / warmup, decay)
         for group in optimizer.param_groups:
-            group["lr"] = size.learning_rate * scale
-        drawn = [next(source) for _ in range(rows)]
-        ids = torch.tensor([row for row, _ in drawn])  # (rows, CONTEXT + 1)
-        weights = torch.tensor([row for _, row in drawn])  # (rows, CONTEXT)
-        with torch.autocast("cpu", torch.bfloat16):
+            group["lr"] = stage.learning_rate * scale
+        batch = [next(source) for _ in range(rows)]
+        ids = torch.tensor([row for row, _ in batch])  # (rows, CONTEXT + 1)
+        weights = torch.tensor([row for _, row in batch])  # (rows, CONTEXT)
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
             logits = model(input_ids=ids[:, :-1]).logits
         losses = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
         loss = (losses * weights.flatten()).sum() / weights.sum()
@@ -248,21 +292,34 @@ def pretrain(size: Size, tokenizer: PreTrainedTokenizerFast, seed: int, rows: in
         if (step + 1) % 100 == 0:
             rate = (step + 1) * rows * CONTEXT / (time.time() - started)
             print(f"step {step + 1}/{steps}  loss {recent:.3f}  {rate:,.0f} tokens/s", flush=True)
-    return model
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("size", choices=SIZES)
+    parser.add_argument("stage", choices=[*STAGES, "cut"])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--tokens", type=int, help="tokens to read, in place of the size's own number")
+    parser.add_argument("--start", type=Path, help="folder of the model to go on from; not for `plain`")
+    parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of matrix products")
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights")
+    parser.add_argument("--tokens", type=int, help="tokens to read, in place of the stage's own number")
     arguments = parser.parse_args()
-    size = SIZES[arguments.size]
+    if (arguments.start is None) != (arguments.stage == "plain"):
+        parser.error("--start names the model to go on from: `plain` has none, the others need one")
+    if arguments.stage == "cut":
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        cut.keep(arguments.start, WEAK_LAYERS, arguments.out)
+        return
+    stage = STAGES[arguments.stage]
     if arguments.tokens:
-        size = replace(size, tokens=arguments.tokens)
-    tokenizer = train_tokenizer(SIZES["strong"])  # one vocabulary for both
-    model = pretrain(size, tokenizer, arguments.seed)
+        stage = replace(stage, tokens=arguments.tokens)
+    torch.manual_seed(arguments.seed)
+    if arguments.start is None:
+        tokenizer = train_tokenizer()
+        model = untrained(tokenizer)
+    else:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(arguments.start)
+        model = LlamaForCausalLM.from_pretrained(arguments.start, dtype=torch.float32).train()
+    pretrain(model, stage, tokenizer, arguments.dtype)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     model.generation_config.do_sample = False
     model.to(torch.bfloat16).save_pretrained(arguments.out)

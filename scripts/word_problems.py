@@ -93,7 +93,7 @@ def parts(tree: Tree) -> Iterator[Tree]:
         yield from (*parts(tree[1]), *parts(tree[2]))
 
 
-def solved(equation: Tree) -> Tree:
+def solve(equation: Tree) -> Tree:
     """What the unknown equals, by inverse operations: `70 - x = 27` gives `70 - 27`."""
     if [*parts(equation)].count("x") != 1:
         raise Dropped("equation not parsed")
@@ -128,7 +128,7 @@ def is_easy(tree: Tree) -> bool:
     return sum(isinstance(part, tuple) for part in parts(tree)) <= MOST_OPERATIONS and not solved_for
 
 
-def shown(number: Fraction) -> str:
+def decimal(number: Fraction) -> str:
     """A number as people write it, without a decimal point where it is whole."""
     if 10**MOST_DECIMALS % number.denominator:
         raise Dropped(f"number with more than {MOST_DECIMALS} decimals")
@@ -136,16 +136,16 @@ def shown(number: Fraction) -> str:
     return str(number) if number.denominator == 1 else text.rstrip("0")
 
 
-def written(tree: Tree, above: int = 0, *, right: bool = False) -> str:
+def expression(tree: Tree, above: int = 0, *, right: bool = False) -> str:
     """A tree with as few brackets as its order allows; those of a right operand of the same level stay."""
     if not isinstance(tree, tuple):
-        return shown(Fraction(tree))
+        return decimal(Fraction(tree))
     level = _LEVEL[tree[0]]
-    text = f"{written(tree[1], level)} {tree[0]} {written(tree[2], level, right=True)}"
+    text = f"{expression(tree[1], level)} {tree[0]} {expression(tree[2], level, right=True)}"
     return f"({text})" if level < above or (right and level == above) else text
 
 
-def cleaned(text: str) -> str:
+def clean(text: str) -> str:
     """Plain quotes and spaces; none before punctuation, after $ and within words such as "isn't"."""
     text = text.translate(str.maketrans("\u2018\u2019\u201c\u201d", "''\"\""))
     text = re.sub(r"\s+([.,?!;:%])(?!\d)", r"\1", " ".join(text.split()))
@@ -153,9 +153,9 @@ def cleaned(text: str) -> str:
     return re.sub(r" (n't|'s)\b", r"\1", re.sub(r"\$ (?=\d)", "$", text))
 
 
-def joined(body: str, question: str) -> str:
+def join(body: str, question: str) -> str:
     """Body and question as one text; a body without an end gets a comma after "If ...", else a full stop."""
-    body, question = cleaned(body), cleaned(question)
+    body, question = clean(body), clean(question)
     if body and body[-1] not in ".,?!;:":
         last = re.split(r"[.?!]\s", body)[-1]
         body += "," if re.match(r"(?:if|when|since|as|after|because|while|given)\b", last, re.IGNORECASE) else "."
@@ -164,16 +164,16 @@ def joined(body: str, question: str) -> str:
 
 def by_equation(identity: str, question: str, equation: str, answer: object, *, easy: bool = False) -> Problem:
     """A problem from an expression or an equation with one unknown, perhaps of easy arithmetic only; or Dropped."""
-    given = Fraction(str(answer)).limit_denominator(10**9)  # the files hold floats
-    right = solved(parse(equation if "=" in equation else f"x = {equation}"))
-    if easy and (given < 0 or not is_easy(right) or re.search("%|percent|2 twice", question)):
+    expected = Fraction(str(answer)).limit_denominator(10**9)  # the files hold floats
+    right = solve(parse(equation if "=" in equation else f"x = {equation}"))
+    if easy and (expected < 0 or not is_easy(right) or re.search("%|percent|2 twice", question)):
         raise Dropped("not easy arithmetic")
-    solution = f"{written(right)} = {shown(given)}"
+    solution = f"{expression(right)} = {decimal(expected)}"
     for number in re.findall(r"\d+\.\d+", question):
-        shown(Fraction(number))
-    if value(right) != given:
+        decimal(Fraction(number))
+    if value(right) != expected:
         raise Dropped("equation and answer disagree")
-    return Problem(identity, question, shown(given), solution)
+    return Problem(identity, question, decimal(expected), solution)
 
 
 def by_formula(identity: str, question: str, formula: str, answer: str) -> Problem:
@@ -190,16 +190,16 @@ def by_formula(identity: str, question: str, formula: str, answer: str) -> Probl
         if step is None:
             raise Dropped("not plain arithmetic")
         left, result, rest = parse(step["left"]), Fraction(step["value"]), Fraction(step["rest"] or 0)
-        answers, end = {result}, shown(result)
+        answers, end = {result}, decimal(result)
         if step["rest"] is not None and isinstance(left, tuple):
             answers, end = {result, rest, result + 1}, f"{end} r {rest}"
             result += rest / value(left[2])
         if value(left) != result:  # a rounded one, for instance
             raise Dropped("not plain arithmetic")
-        steps.append(f"{written(left)} = {end}")
+        steps.append(f"{expression(left)} = {end}")
     if Fraction(plain[1]) not in answers:
         raise Dropped("equation and answer disagree")
-    return Problem(identity, question, shown(Fraction(plain[1])), ", ".join(steps))
+    return Problem(identity, question, decimal(Fraction(plain[1])), ", ".join(steps))
 
 
 def load(file: Path) -> list[dict[str, Any]]:
@@ -213,7 +213,7 @@ def load(file: Path) -> list[dict[str, Any]]:
         problems = ElementTree.fromstring(text).iter("Problem")
         return [{"ID": row.get("ID"), **{field.tag: field.text or "" for field in row}} for row in problems]
     except OSError as error:
-        sys.exit(f"{file}: cannot be opened ({error.strerror})\n  to mend: give the clones in the order of --help")
+        sys.exit(f"{file}: cannot be opened ({error.strerror})\n  hint: give the clones in the order of --help")
     except (ValueError, ElementTree.ParseError) as error:
         sys.exit(f"{file}: cannot be read: {error}")
 
@@ -221,17 +221,17 @@ def load(file: Path) -> list[dict[str, Any]]:
 def read(svamp: Path, asdiv: Path, zero_shot: Path, toolkit: Path) -> Iterator[Raw]:
     """Every problem of every set, in order of precedence."""
     for row in load(svamp / "SVAMP.json"):
-        yield "svamp", f"svamp-{row['ID']}", joined(row["Body"], row["Question"]), row["Equation"], row["Answer"]
+        yield "svamp", f"svamp-{row['ID']}", join(row["Body"], row["Question"]), row["Equation"], row["Answer"]
     for row in load(asdiv / "dataset/ASDiv.xml"):
-        yield "asdiv", f"asdiv-{row['ID']}", joined(row["Body"], row["Question"]), row["Formula"], row["Answer"]
+        yield "asdiv", f"asdiv-{row['ID']}", join(row["Body"], row["Question"]), row["Formula"], row["Answer"]
     files = [(name, name, zero_shot / f"dataset/{place}.json") for name, place in ZERO_SHOT.items()]
     files += [("mawps", "mawps-single", toolkit / f"dataset/mawps-single/{part}set.json") for part in PARTS]
     for name, prefix, file in files:
         for row in load(file):
-            question, equation = cleaned(row["sQuestion"]), ";".join(row["lEquations"])
+            question, equation = clean(row["sQuestion"]), ";".join(row["lEquations"])
             yield name, f"{prefix}-{row['iIndex']}", question, equation, row["lSolutions"][0]
     for row in load(toolkit / "dataset/mawps/MAWPS.json"):
-        yield "mawps", f"mawps-{row['id']}", cleaned(row["original_text"]), row["equation"], row["ans"]
+        yield "mawps", f"mawps-{row['id']}", clean(row["original_text"]), row["equation"], row["ans"]
 
 
 def key(question: str) -> str:
@@ -240,24 +240,24 @@ def key(question: str) -> str:
     return " ".join(re.findall(r"[a-z]+|\d+(?:\.\d+)?", plain))
 
 
-def gather(found: Iterable[Raw], dropped: Counter[tuple[str, str]]) -> dict[str, list[Problem]]:
+def gather(rows: Iterable[Raw], dropped: Counter[tuple[str, str]]) -> dict[str, list[Problem]]:
     """The problems of each set that are used; the others are counted in `dropped` by set and reason."""
     first: dict[str, tuple[str, Problem]] = {}
     disputed: set[str] = set()
-    for name, identity, question, equation, answer in found:
+    for name, identity, question, equation, answer in rows:
         try:
             if name == "asdiv":
-                made = by_formula(identity, question, equation, str(answer))
+                problem = by_formula(identity, question, equation, str(answer))
             else:
-                made = by_equation(identity, question, equation, answer, easy=name == "mawps")
+                problem = by_equation(identity, question, equation, answer, easy=name == "mawps")
         except Dropped as reason:
             dropped[name, str(reason)] += 1
             continue
-        _, known = first.setdefault(key(question), (name, made))
-        if known is not made:
+        _, earlier = first.setdefault(key(question), (name, problem))
+        if earlier is not problem:
             dropped[name, "duplicate of an earlier question"] += 1
-            if known.answer != made.answer:
-                disputed.add(known.id)
+            if earlier.answer != problem.answer:
+                disputed.add(earlier.id)
     used: dict[str, list[Problem]] = {name: [] for name in SETS}
     for name, problem in first.values():
         if problem.id in disputed:
@@ -268,23 +268,23 @@ def gather(found: Iterable[Raw], dropped: Counter[tuple[str, str]]) -> dict[str,
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write one file a set and print what was dropped."""
+    """Write one file per set and print what was dropped."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("svamp", type=Path, help="clone of arkilpatel/SVAMP")
     parser.add_argument("asdiv", type=Path, help="clone of chaochun/nlu-asdiv-dataset")
     parser.add_argument("zero_shot", type=Path, help="clone of kojima-takeshi188/zero_shot_cot")
     parser.add_argument("toolkit", type=Path, help="clone of LYH-YF/MWPToolkit")
     parser.add_argument("--out", type=Path, default=Path("word_problems"), help="folder to write [word_problems]")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     dropped: Counter[tuple[str, str]] = Counter()
     try:
-        used = gather(read(given.svamp, given.asdiv, given.zero_shot, given.toolkit), dropped)
+        used = gather(read(options.svamp, options.asdiv, options.zero_shot, options.toolkit), dropped)
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        sys.exit(f"a problem is not as published ({error!r})\n  to mend: docs/word_problems.md names the commits")
-    given.out.mkdir(parents=True, exist_ok=True)
+        sys.exit(f"a problem is not as published ({error!r})\n  hint: docs/word_problems.md names the commits")
+    options.out.mkdir(parents=True, exist_ok=True)
     for name, problems in used.items():
         lines = [json.dumps(problem._asdict(), ensure_ascii=False) + "\n" for problem in problems]
-        (given.out / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+        (options.out / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
         print(f"{name}: {len(problems):,} questions")
         for reason in sorted(reason for here, reason in dropped if here == name):
             print(f"  dropped, {reason}: {dropped[name, reason]:,}")

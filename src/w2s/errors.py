@@ -1,22 +1,19 @@
-"""The two ways work can stop early that are not our bug, and a lack of memory, which is made one of them."""
+"""Early stops that are no bugs, and lack of memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import os
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 class UserError(Exception):
-    """Something the user gave cannot be used. The command line prints it and exits with code 2.
+    """Unusable input. The command line prints the message and exits with code 2.
 
-    Args:
-        problem: what is wrong, in one sentence.
-        file: the file it was found in.
-        line: the line in that file, counted from 1.
-        field: the field or option concerned.
-        expected: what would have been right.
-        mend: what to do about it.
+    `line` counts from 1.
     """
 
     def __init__(
@@ -27,23 +24,41 @@ class UserError(Exception):
         line: int | None = None,
         field: str | None = None,
         expected: str | None = None,
-        mend: str | None = None,
+        hint: str | None = None,
     ) -> None:
+        self.problem, self.file, self.line, self.field = problem, file, line, field
+        self.expected, self.hint = expected, hint
         place = "" if file is None else f"{file}:{line}" if line is not None else str(file)
         if field is not None:
             place = f"{place} [{field}]" if place else f"[{field}]"
         parts = [f"{place}: {problem}" if place else problem]
         if expected:
             parts.append(f"expected: {expected}")
-        if mend:
-            parts.append(f"to mend: {mend}")
+        if hint:
+            parts.append(f"hint: {hint}")
         super().__init__("\n  ".join(parts))
 
 
-class BranchEnds(Exception):
-    """A step has nothing to work on (an empty agreement set, no gold): its branch ends, the run goes on.
+def one_of(what: str, name: object, known: Iterable[str], field: str, also: str = "") -> None:
+    """Refuse a name that is not `known`: never fall back to a default. `also`: what else is expected.
 
-    The message says what was missing; the runner records it and skips every step that needs this one.
+    Raises:
+        UserError: "no WHAT is called NAME", with the nearest name.
+    """
+    known = tuple(known)
+    if isinstance(name, str) and name in known:
+        return
+    import difflib  # `w2s --help` is quick
+
+    close = difflib.get_close_matches(str(name), known, n=1)
+    meant = f" (did you mean {close[0]!r}?)" if close else ""
+    raise UserError(f"no {what} is called {name!r:.80}{meant}", field=field, expected=", ".join(known) + also)
+
+
+class BranchEnds(Exception):
+    """A step has nothing to work on: its branch ends, and the run goes on.
+
+    The runner records the message and skips dependent steps.
     """
 
 
@@ -56,31 +71,91 @@ _NO_MEMORY = (
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Whether it says that a GPU or the machine has too little memory, and so nothing about what was being read.
-
-    Told by name and text: torch may not be imported here, and what comes out of another process is text.
-    """
+    """Whether a GPU or the machine ran out of memory."""
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(sign in _said(error) for sign in _NO_MEMORY)
+        isinstance(error, RuntimeError) and any(sign in _text(error) for sign in _NO_MEMORY)
+    )
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_REFUSED = {
+    errno.EACCES: "check the rights of the file and its folder",
+    errno.EPERM: "check the rights of the file and its folder",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EIO: "check the disk",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EISDIR: "give a file, not a folder",
+    errno.ENOTDIR: "check the path",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EEXIST: "give another path, or move what is there",
+    errno.ENOENT: "leave the folder alone while it is in use",
+    errno.ELOOP: "check the links",
+    errno.ESTALE: "check the disk",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+}
+
+
+def system_error(error: Exception, file: str | Path | None = None) -> UserError | None:
+    """A full disk, missing rights or a missing library as a message, else None.
+
+    `file` is for errors that name none.
+    """
+    if isinstance(error, ModuleNotFoundError):
+        library = (error.name or "").partition(".")[0]
+        return not_installed(library) if library in EXTRAS else None
+    number = _number(error)
+    full = number in _FULL
+    if not full and number not in _REFUSED:
+        return None
+    file = getattr(error, "filename", None) or file
+    problem = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "")[:300]
+    hint = "make room on the disk; the same command goes on" if full else _REFUSED[number or 0]
+    return UserError(f"cannot be used ({problem})" if file else problem, file=file, hint=hint)
+
+
+def _number(error: Exception) -> int | None:
+    """The system's number of an error, also of those that libraries keep in words."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    if named := re.search(r"\(os error (\d+)\)", str(error)):  # as Rust says it
+        return int(named[1])
+    return next((number for number in _FULL if os.strerror(number) in str(error)), None)
+
+
+EXTRAS = {
+    "torch": "train", "transformers": "train", "peft": "train", "safetensors": "train", "tokenizers": "train",
+    "gguf": "gguf", "bitsandbytes": "quantize", "math_verify": "math", "datasets": "hub",
+    "openai": "openai", "tenacity": "openai", "vllm": "vllm", "ray": "ray", "pandas": "ray", "pyarrow": "ray",
+    "tensorboardX": "tensorboard", "wandb": "wandb", "trackio": "trackio", "mlflow": "mlflow",
+    "trl": "trl", "accelerate": "trl", "liger_kernel": "liger", "flash_attn": "flash", "deepspeed": "deepspeed",
+    "zstandard": "files",
+}  # fmt: skip
+"""Library -> the extra that installs it."""
+
+
+def not_installed(library: str) -> UserError:
+    """A library of an extra is missing."""
+    return UserError(
+        f"this needs {library}, which is not installed", hint=f"pip install 'w2s-reasoning[{EXTRAS[library]}]'"
     )
 
 
 @contextmanager
-def enough_memory(mend: str) -> Iterator[None]:
-    """Turns a lack of memory inside (`lacks_memory`) into one message that says `mend`.
+def enough_memory(hint: str) -> Iterator[None]:
+    """Turn a lack of memory into one message.
 
     Raises:
-        UserError: there was too little memory.
+        UserError: too little memory.
     """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not lacks_memory(error):
             raise
-        said = _said(error)
-        line = next((line for line in reversed(said.splitlines()) if any(sign in line for sign in _NO_MEMORY)), said)
-        raise UserError(f"there is too little memory ({line.strip()[:300]})", mend=mend) from error
+        text = _text(error)
+        line = next((line for line in reversed(text.splitlines()) if any(sign in line for sign in _NO_MEMORY)), text)
+        raise UserError(f"there is too little memory ({line.strip()[:300]})", hint=hint) from error
 
 
-def _said(error: BaseException) -> str:
+def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

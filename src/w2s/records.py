@@ -1,4 +1,4 @@
-"""The records that travel between layers. None of them has room for a gold answer."""
+"""Records between layers, without gold."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Verdict = Literal["correct", "wrong", "no_answer", "undecided"]
-"""What grading says about an answer; `undecided`: it, or gold, was not read in time."""
+"""`undecided`: an answer, or gold, was not read in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question to answer. It has no answer field: gold is behind `w2s.gold`."""
+    """A question, without its answer."""
 
     id: str
     question: str
@@ -20,10 +20,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A model's text for a question: chain of thought and final answer, without surrounding white space.
+    """A response, stripped; `sample` counts from 0, `extra` holds unknown fields.
 
-    `sample` counts from 0 and tells the draws of one question apart; `extra` holds unknown fields of
-    the file the response was read from.
+    `cut`: it ends at the token limit, and not where its model would have ended it. `tokens`: None if not counted.
     """
 
     id: str
@@ -31,15 +30,16 @@ class Response:
     response: str
     sample: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
+    cut: bool = False
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A response with its final answer read out. A pseudo-label, never gold.
+    """A response with its final answer: a pseudo-label, never gold.
 
-    `prediction` is the answer as written; `key` is its canonical form, equal for equal answers.
-    Both are None where the response gives no answer (or the answer could not be decided in time):
-    None never wins a vote and never agrees with anything (but, with `match="string"`, with None: see docs/paper.md).
+    `key`: the canonical form of `prediction`, equal for equal answers. None: no answer, or not read in time
+    (`undecided`); it wins no vote. `cut`: as in `Response`; its answer votes, and its text is not trained on.
     """
 
     id: str
@@ -49,22 +49,32 @@ class Answered:
     key: str | None
     sample: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
+    undecided: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One supervised example: the loss is on `completion` only."""
+    """The loss is on `completion` only.
+
+    Args:
+        weight: of its loss.
+        first_weight: its weight before the first step (`losses.weighted_sft`); None: `weight`.
+    """
 
     id: str
     prompt: str
     completion: str
+    weight: float = 1.0
+    first_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """One preference pair over the same prompt."""
+    """A preference pair over one prompt; `weight` is of its loss."""
 
     id: str
     prompt: str
     chosen: str
     rejected: str
+    weight: float = 1.0

@@ -23,7 +23,7 @@ from w2s.engines.base import Completion, Decoding, Request
 
 if TYPE_CHECKING:
     from w2s.engines.openai import OpenAIEngine
-    from w2s.engines.patience import Patience
+    from w2s.engines.retry import RetryPolicy
 
 MODEL = "loopback"
 CONTEXT = 1000
@@ -95,7 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if not self.permitted():
             return
-        if self.path != "/v1/completions" or self.server.chat_only:
+        chat = self.path == "/v1/chat/completions" and self.server.chats
+        if not chat and (self.path != "/v1/completions" or self.server.chat_only):
             self.reply(404, {"detail": "Not Found"})
             return
         with self.server.lock:
@@ -115,8 +116,15 @@ class _Handler(BaseHTTPRequestHandler):
     def complete(self, body: dict[str, Any], fault: str | None) -> None:
         if body["model"] != MODEL:
             return self.refuse(404, f"The model `{body['model']}` does not exist.")
-        length = len(body["prompt"].split())
-        if length + body["max_tokens"] > CONTEXT:
+        for name in self.server.unknown:
+            if name in body:
+                other = ". Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
+                return self.refuse(400, f"Unsupported parameter: '{name}'{other}")
+        chat = "messages" in body
+        prompt = json.dumps(body["messages"], ensure_ascii=False) if chat else body["prompt"]
+        most = body.get("max_tokens") or body["max_completion_tokens"]
+        length = len(prompt.split())
+        if length + most > CONTEXT:
             return self.refuse(400, f"maximum context length is {CONTEXT} tokens, the prompt has {length}")
         kind, _, value = (fault or "").partition(":")
         if kind == "status":  # status:CODE[:Retry-After]
@@ -131,21 +139,33 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         if kind == "garbage":
             return self.reply(200, value or '{"choices": [{"te')
-        seed = random.getrandbits(40) if kind == "ignore-seed" else body["seed"]
-        said = text(body["prompt"], seed, body["temperature"])
+        if kind == "redirect":
+            return self.reply(307, {}, {"Location": value})
+        if kind == "endless":  # body, or head: a byte every 20 ms
+            return self.drip(value == "head")
+        if kind == "huge":
+            return self.reply(int(value), {"error": {"message": "x" * 300_000}})
+        seed = random.getrandbits(40) if kind == "ignore-seed" else body.get("seed", 0)
+        said = "" if kind == "empty" else text(prompt, seed, body["temperature"])
+        stops = ["Question:"] if chat else body["stop"] or ()
         if kind != "ignore-stop":
-            said = said[: min((said.find(stop) for stop in body["stop"] or () if stop in said), default=len(said))]
+            said = said[: min((said.find(stop) for stop in stops if stop in said), default=len(said))]
         words = said.split()
-        cut = len(words) > body["max_tokens"]
+        cut = len(words) > most
         if cut:
-            said = " " + " ".join(words[: body["max_tokens"]])
+            said = " " + " ".join(words[:most])
         choice = {"index": 0, "text": said, "logprobs": None, "finish_reason": "length" if cut else "stop"}
-        choice |= {"finish_reason": value} if kind == "finish" else {}
+        choice |= {"finish_reason": value or None} if kind == "finish" else {}
+        choice |= {"text": f"it is {value}"} if kind == "text" else {}
         choice |= {"text": "half \ud83d of a pair"} if kind == "surrogate" else {}
         row: dict[str, Any] = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": MODEL}
-        row["choices"] = [choice, {**choice, "index": 1, "text": "a second"}] if kind == "two" else [choice]
+        row |= {"model": value or None} if kind == "model" else {}
+        row["choices"] = [{**choice, "index": 1, "text": "a second"}, choice] if kind == "two" else [choice]
+        if chat:
+            for each in row["choices"]:
+                each["message"] = {"role": "assistant", "content": each.pop("text").strip()}
         if kind != "no-usage":
-            tokens = min(len(words) + 1, body["max_tokens"])
+            tokens = min(len(words) + 1, most)
             row["usage"] = {"prompt_tokens": length, "completion_tokens": tokens, "total_tokens": length + tokens}
         if kind == "drop":  # in the middle of the body
             data = json.dumps(row).encode()
@@ -154,6 +174,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         return self.reply(200, row)
+
+    def drip(self, head: bool) -> None:
+        """A reply whose head or body never ends, as long as the client reads it."""
+        self.close_connection = True
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        self.wfile.write(b"X-Slow: " if head else b"Content-Length: 1000000\r\n\r\n")
+        while not self.server.stopped.wait(0.02):
+            self.wfile.write(b" ")
 
 
 class Server(ThreadingHTTPServer):
@@ -171,7 +199,8 @@ class Server(ThreadingHTTPServer):
         self.fault: Fault = lambda number, body: None
         self.key: str | None = None
         self.owner, self.delay = "someone", 0.0
-        self.lists, self.chat_only = True, False
+        self.lists, self.chat_only, self.chats = True, False, False
+        self.unknown: tuple[str, ...] = ()
         for name, value in settings.items():
             setattr(self, name, value)
         super().__init__(("127.0.0.1", port), _Handler)
@@ -209,16 +238,15 @@ def running(port: int = 0, **settings: Any) -> Iterator[Server]:
 @contextlib.contextmanager
 def connected(
     url: str, key: str | None = None, *, model: str = MODEL, timeout: float = 30, concurrency: int = 4,
-    patience: Patience | None = None,
+    policy: RetryPolicy | None = None, chat: bool = False, body: int = 2**20,
 ) -> Iterator[OpenAIEngine]:  # fmt: skip
-    """An engine with a short patience on the server at `url`."""
+    """An engine with short pauses between retries on the server at `url`."""
     from w2s.engines.openai import OpenAIEngine
-    from w2s.engines.patience import Patience
+    from w2s.engines.retry import RetryPolicy
     from w2s.engines.server import Server as Remote
 
-    engine = OpenAIEngine(
-        Remote(model, url, key, timeout), concurrency, patience or Patience(30, first=0.01, longest=0.05)
-    )
+    remote = Remote(model, url, key, timeout, chat, body)
+    engine = OpenAIEngine(remote, concurrency, policy or RetryPolicy(30, first=0.01, longest=0.05))
     try:
         yield engine
     finally:

@@ -13,24 +13,25 @@ import tiny_models
 import torch
 from transformers import AutoTokenizer
 
-from w2s import config
+from w2s.config import schema
 from w2s.engines import transformers as engine
-from w2s.engines.base import Completion, Decoding, Request
+from w2s.engines.base import Completion, Decoding, Loading, Request
 from w2s.engines.tokens import Tokens, end_tokens
 from w2s.errors import UserError
 from w2s.records import Example, Preference
-from w2s.training import checkpoint, data, losses, parallel, preference, sft
+from w2s.training import checkpoint, data, distributed, losses, preference, sft
 from w2s.training.data import IGNORE, Encoded
 from w2s.training.loop import Trainer
+from w2s.training.setup import Setup
 
 QUESTION, RESPONSE = "What is two and two?", "The answer is: 4\n#### 4"
 OTHER = "The answer is: 5\n#### 5"
 SEVEN = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-LORA = config.Lora(rank=4, alpha=8)
-QUICK = config.Training(
+LORA = schema.Lora(rank=4, alpha=8)
+QUICK = schema.Training(
     learning_rate=1e-2, epochs=1, batch_size=1, warmup_ratio=0.0, max_length=512, schedule="constant"
 )
-CPU = config.Runtime(device="cpu", progress=False)
+CPU = schema.Runtime(device="cpu", progress=False)
 
 
 def pick(base: Path, response: str = RESPONSE) -> Example:
@@ -42,13 +43,13 @@ def prefer(base: Path) -> Preference:
     return Preference("q", chosen.prompt, chosen.completion, rejected.completion)
 
 
-def fit(base: Path, out: Path, steps: int = 2, lora: config.Lora | None = None, response: str = RESPONSE) -> Any:
+def fit(base: Path, out: Path, steps: int = 2, lora: schema.Lora | None = None, response: str = RESPONSE) -> Any:
     training = QUICK.model_copy(update={"epochs": steps, "lora": lora})
-    return sft.train(base, [pick(base, response)], out, training, seed=0, dtype="float32", runtime=CPU)
+    return sft.train(base, [pick(base, response)], out, training, Setup(runtime=CPU))
 
 
 def answer(folder: Path, prompt: str, tokens: int = 24) -> Completion:
-    loaded = engine.load(folder, runtime=CPU)
+    loaded = engine.load(folder, Loading(runtime=CPU))
     try:
         decoding = Decoding(tokens)
         (batch,) = loaded.plan([Request("q", 0, prompt)], decoding)
@@ -57,12 +58,12 @@ def answer(folder: Path, prompt: str, tokens: int = 24) -> Completion:
         loaded.close()
 
 
-def trainer(folder: Path, lora: config.Lora | None = None, lr: float = 1e-2) -> tuple[Trainer, Any]:
+def trainer(folder: Path, lora: schema.Lora | None = None, lr: float = 1e-2) -> tuple[Trainer, Any]:
     start = checkpoint.find(folder)
     tokenizer = checkpoint.load_tokenizer(start)
     training = QUICK.model_copy(update={"lora": lora, "epochs": 3, "learning_rate": lr})
-    with parallel.join("cpu") as team:
-        return Trainer(start, tokenizer, training, team, seed=0, dtype="float32", runtime=CPU), tokenizer
+    with distributed.join(CPU) as team:
+        return Trainer(start, tokenizer, training, team, Setup(runtime=CPU)), tokenizer
 
 
 def scores(folder: Path, rows: list[Encoded]) -> list[float]:
@@ -190,12 +191,12 @@ def test_a_lora_fine_tuned_folder_loads_and_generates(base: Path, tmp_path: Path
 
 @pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
 def test_dpo_starts_at_ln_2_from_its_policy_and_not_from_the_base(
-    base: Path, learned: Path, tmp_path: Path, lora: config.Lora | None
+    base: Path, learned: Path, tmp_path: Path, lora: schema.Lora | None
 ) -> None:
     """-log sigmoid(0) = ln 2 where policy and reference are one model; against the base the margin would not be 0."""
     pair, beta = prefer(learned), 0.1
-    settings = config.Preference(learning_rate=1e-3, epochs=3, batch_size=1, warmup_ratio=0.0, lora=lora, beta=beta)
-    result = preference.train(learned, [pair], tmp_path, settings, "dpo", seed=0, dtype="float32", runtime=CPU)
+    settings = schema.Preference(learning_rate=1e-3, epochs=3, batch_size=1, warmup_ratio=0.0, lora=lora, beta=beta)
+    result = preference.train(learned, [pair], tmp_path, settings, Setup(runtime=CPU), "dpo")
     assert result.loss_first == pytest.approx(math.log(2), abs=1e-6)
     assert result.margin_first == pytest.approx(0, abs=1e-5)
     assert result.margin_last > 0
@@ -206,10 +207,8 @@ def test_dpo_starts_at_ln_2_from_its_policy_and_not_from_the_base(
 
 
 def test_orpo_runs_and_ends_in_a_folder_that_generates(base: Path, learned: Path, tmp_path: Path) -> None:
-    settings = config.Preference(learning_rate=1e-3, epochs=2, batch_size=1, lora=LORA)
-    result = preference.train(
-        learned, [prefer(learned)], tmp_path, settings, "orpo", seed=0, dtype="float32", runtime=CPU
-    )
+    settings = schema.Preference(learning_rate=1e-3, epochs=2, batch_size=1, lora=LORA)
+    result = preference.train(learned, [prefer(learned)], tmp_path, settings, Setup(runtime=CPU), "orpo")
     assert math.isfinite(result.loss_last)
     assert answer(tmp_path, pick(base).prompt).finish == "stop"
 
@@ -239,9 +238,9 @@ def test_a_tokenizer_without_eos_is_refused(base: Path, tmp_path: Path) -> None:
     file = tmp_path / "mute" / "tokenizer_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "eos_token": None}))
     with pytest.raises(UserError, match="no end-of-sequence token"):
-        sft.train(tmp_path / "mute", [Example("q", "a", " b")], tmp_path / "out", QUICK, seed=0, dtype="float32")
+        sft.train(tmp_path / "mute", [Example("q", "a", " b")], tmp_path / "out", QUICK, Setup())
 
 
 def test_lora_targets_that_match_nothing_are_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="c_attn"):
-        fit(base, tmp_path, lora=config.Lora(targets=("q_proj", "c_attn")))
+        fit(base, tmp_path, lora=schema.Lora(targets=("q_proj", "c_attn")))

@@ -12,9 +12,9 @@ import openai_server
 import pytest
 
 from w2s import engines
-from w2s.config import Runtime
+from w2s.config.schema import Runtime
 from w2s.engines import journal
-from w2s.engines.base import Decoding, Engine, Request
+from w2s.engines.base import Decoding, Engine, Loading, Request
 
 PROMPTS = {f"q{i}": f"Question: {'ab ' * (i % 5)}{i}\nAnswer:" for i in range(12)}
 REQUESTS = [Request(name, sample, prompt) for name, prompt in PROMPTS.items() for sample in range(2)]
@@ -33,12 +33,12 @@ def _scripted(folder: Path) -> Engine:
 
 def _transformers(folder: Path) -> Engine:
     _random_llama(folder)
-    return engines.load("transformers", folder, runtime=Runtime(device="cpu", offline=True))
+    return engines.load(folder, Loading(runtime=Runtime(device="cpu", offline=True)))
 
 
 def _vllm(folder: Path) -> Engine:
     _random_llama(folder)
-    return engines.load("vllm", folder, runtime=Runtime(offline=True, device_memory=0.3, threads=1))
+    return engines.load(folder, Loading("vllm", runtime=Runtime(offline=True, device_memory=0.3, threads=1)))
 
 
 def _random_llama(folder: Path) -> None:
@@ -62,7 +62,9 @@ def _random_llama(folder: Path) -> None:
 @contextlib.contextmanager
 def _openai(folder: Path) -> Iterator[Engine]:
     with openai_server.serve(folder) as url:
-        yield engines.load("openai", f"openai:{openai_server.MODEL}", runtime=Runtime(server=url, concurrency=4))
+        yield engines.load(
+            f"openai:{openai_server.MODEL}", Loading("openai", runtime=Runtime(server=url, concurrency=4))
+        )
 
 
 ENGINES = {"openai": _openai, "scripted": _scripted, "transformers": _transformers, "vllm": _vllm}

@@ -1,4 +1,6 @@
-"""Every shipped preset is planned and run from end to end, with small models of its architectures on small files.
+"""Every shipped preset is planned, and run from end to end, with small models of its architectures on small files.
+
+On a push one preset of each family is run whole; `tiny` and `gsm8k-local` are run by tests/e2e.
 
 All of the preset is kept but its sizes, its machines and its models. Models of random weights would agree on nothing,
 and the run would end at the first filter: so they first learn to say "The answer is: 4", and now and then 7.
@@ -17,22 +19,27 @@ import pytest
 import tiny_models
 from transformers import AutoTokenizer
 
-from w2s import budget, config, models, presets, prompting, recipe, report, tasks
+from w2s import models, prompting, recipe, tasks
+from w2s import results as results_of_run
+from w2s.config import load, schema
+from w2s.costs import budget
 from w2s.engines import transformers as engine
-from w2s.flow import runner
+from w2s.engines.base import Loading
+from w2s.flow import decisions, runner
 from w2s.models import adapters
 from w2s.records import Example, Response
-from w2s.report import collect
-from w2s.steps import settings
+from w2s.results.collect import read_records
+from w2s.results.outline import read_outline
 from w2s.tasks import arith
 from w2s.training import sft
+from w2s.training.setup import Setup
 
 KINDS: dict[str, tiny_models.Kind] = {
     "llama": "llama", "gemma": "gemma", "mistral": "mistral", "qwen": "qwen2", "smollm": "llama",
 }  # fmt: skip
 """What the name of a published model says about its architecture."""
 
-Speaker = Callable[[str, str, int], str]
+Maker = Callable[[str, str, int], str]
 FIELDS = {"accuracy", "ci95", "correct", "n", "no_answer", "pgr", "pgr_ci95"}
 HERE = (
     "engine=transformers", "dtype=float32", "runtime.device=cpu", "runtime.progress=false", "runtime.offline=true",
@@ -48,6 +55,9 @@ SMALLER = (
         for field in ("batch_size=4", "max_length=1024")
     ),
 )  # fmt: skip
+PUSHED = "math-gemma-2b-to-llama2-70b", "olympicarena-llama3-8b-to-70b"
+"""Two that differ in most: augmentation and one iteration, no train_1 and no ceiling. The others run whole at night."""
+
 COUNTS = {"train_1": 48, "train_2": 32, "test": 8}
 """Questions for the shipped pair, which has to learn; the other models can already speak."""
 
@@ -80,27 +90,40 @@ def speech(tokenizer: Any, style: str) -> list[Example]:
     return rows
 
 
+def kind_of(name: str) -> tuple[tiny_models.Kind, bool]:
+    """What the name of a published model says: its architecture, and whether it is a chat model."""
+    kind = next((kind for word, kind in KINDS.items() if word in name.lower()), None)
+    assert kind is not None, f"KINDS does not say which architecture {name} has"
+    return kind, bool(re.search(r"instruct|chat|-it$", name.lower()))
+
+
 @pytest.fixture(scope="session")
-def speaker(tmp_path_factory: pytest.TempPathFactory) -> Speaker:
-    """(the name of a published model, style, seed) -> the folder of a small one of its architecture that can speak."""
+def newborn(tmp_path_factory: pytest.TempPathFactory) -> Maker:
+    """(the name of a published model, style, seed) -> the folder of a small one of its architecture."""
 
     @cache
-    def made(kind: tiny_models.Kind, chat: bool, style: str, seed: int) -> str:
-        base = tiny_models.make(kind, tmp_path_factory.mktemp("base"), chat, seed=seed)
-        out = tmp_path_factory.mktemp(kind)
-        training = config.Training(learning_rate=5e-3, epochs=20, batch_size=6, max_length=2048)
-        runtime = config.Runtime(device="cpu", progress=False)
+    def made(kind: tiny_models.Kind, chat: bool, seed: int) -> str:
+        return str(tiny_models.make(kind, tmp_path_factory.mktemp("base"), chat, seed=seed))
+
+    return lambda name, style, seed: name if name.startswith("w2s:") else made(*kind_of(name), seed)
+
+
+@pytest.fixture(scope="session")
+def speaker(newborn: Maker, tmp_path_factory: pytest.TempPathFactory) -> Maker:
+    """As `newborn`, but the model has learned to answer in the style of the task."""
+
+    @cache
+    def taught(base: str, style: str) -> str:
+        out = tmp_path_factory.mktemp("speaker")
+        training = schema.Training(learning_rate=5e-3, epochs=20, batch_size=6, max_length=2048)
+        runtime = schema.Runtime(device="cpu", progress=False)
         rows = speech(AutoTokenizer.from_pretrained(base), style)
-        sft.train(base, rows, out, training, seed=0, dtype="float32", runtime=runtime)
+        sft.train(Path(base), rows, out, training, Setup(runtime=runtime))
         return str(out)
 
     def speak(name: str, style: str, seed: int) -> str:
-        if name.startswith("w2s:"):
-            return name
-        kind = next((kind for word, kind in KINDS.items() if word in name.lower()), None)
-        assert kind is not None, f"KINDS does not say which architecture {name} has"
-        chat = bool(re.search(r"instruct|chat|-it$", name.lower()))
-        return made(kind, chat, "gsm8k" if style == "gsm8k" else "math", seed)
+        base = newborn(name, style, seed)
+        return base if base.startswith("w2s:") else taught(base, "gsm8k" if style == "gsm8k" else "math")
 
     return speak
 
@@ -140,11 +163,11 @@ def word_problems() -> list[dict[str, Any]]:
     return found
 
 
-def overrides(name: str, folder: Path, speaker: Speaker) -> list[str]:
-    asked = presets.load(name).recipe
+def overrides(name: str, folder: Path, model: Maker) -> list[str]:
+    asked = load.load(name).recipe
     shipped, style = asked.weak.startswith("w2s:"), tasks.load(asked.task).style
     changes = [*HERE, *SIZES, *(["max_new_tokens=112"] if shipped else SMALLER)]
-    changes += [f"{role}={speaker(getattr(asked, role), style, seed)}" for seed, role in enumerate(("weak", "strong"))]
+    changes += [f"{role}={model(getattr(asked, role), style, seed)}" for seed, role in enumerate(("weak", "strong"))]
     for part in ("weak_training", "training", "preference"):
         changes += [f"{part}.lora.rank=2"] if getattr(asked, part).lora is not None else []
     if asked.task.name == "word_problems":
@@ -160,39 +183,46 @@ def overrides(name: str, folder: Path, speaker: Speaker) -> list[str]:
     return changes
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", presets.names())
-def test_a_preset_runs_from_end_to_end(name: str, tmp_path: Path, speaker: Speaker) -> None:
-    run = presets.load(name, overrides(name, tmp_path, speaker))
-    asked, folder = run.recipe, tmp_path / "run"
-    steps = [settings.step(run), *recipe.build(run, planning=True)]
-
-    planned = runner.plan(steps, folder)
+@pytest.mark.parametrize("name", load.names())
+def test_a_preset_is_planned(name: str, tmp_path: Path, newborn: Maker) -> None:
+    run = load.load(name, overrides(name, tmp_path, newborn))
+    folder = tmp_path / "run"
+    steps = recipe.build(run, planning=True)
+    planned = decisions.plan(steps, folder)
     assert {step.decision for step in planned} == {"run"}
-    speeds = budget.rates({"weak": 100, "strong": 50}, {"weak": 200, "strong": 20}, "given")
-    planned = runner.plan(steps, folder, {rate: speed.tokens_per_second for rate, speed in speeds.items()})
-    found = budget.budget(planned, steps, asked, speeds)
+    speeds = budget.rates({"generate": {"weak": 100, "strong": 50}, "train": {"weak": 200, "strong": 20}}, "assumed")
+    planned = decisions.plan(steps, folder, {rate: speed.tokens_per_second for rate, speed in speeds.items()})
+    found = budget.budget(planned, steps, run.recipe, speeds)
     assert found.seconds is not None and found.seconds > 0 and not found.assumed
     assert all(cost.tokens > 0 and cost.memory_bytes for cost in found.costs)
     assert sum(cost.loads for cost in found.costs) == sum(step.kind in ("generate", "train") for step in steps)
 
-    steps = [settings.step(run), *recipe.build(run)]
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in PUSHED else pytest.mark.nightly) for name in load.names()]
+)
+def test_a_preset_runs_from_end_to_end(name: str, tmp_path: Path, speaker: Maker) -> None:
+    run = load.load(name, overrides(name, tmp_path, speaker))
+    asked, folder = run.recipe, tmp_path / "run"
+    steps = recipe.build(run)
     outcome = runner.run(steps, folder, run.runtime)
     other = {step: (made.status, made.message) for step, made in outcome.items() if made.status != "done"}
     arena = asked.task.name == "olympicarena"
     without_gold = {step for step in outcome if arena and step.startswith("precision_")}
     assert {step: status for step, (status, _) in other.items()} == dict.fromkeys(without_gold, "ended"), other
-    assert {step.decision for step in runner.plan(steps, folder) if step.name not in without_gold} == {"reuse"}
+    assert {step.decision for step in decisions.plan(steps, folder) if step.name not in without_gold} == {"reuse"}
 
-    results = report.write(folder, run)
+    results = results_of_run.write(folder, run)
     assert results == json.loads((folder / "results.json").read_text())
-    assert set(results["models"]) == set(collect.wanted(asked)) >= {"m_plus", "m_pro_dpo", "m_pro_orpo"}
+    evaluated = [entry.name for entry in read_outline(read_records(folder), asked).models]
+    assert list(results["models"]) == evaluated and set(evaluated) >= {"m_plus", "m_pro_dpo", "m_pro_orpo"}
     questions = COUNTS["test"]
     assert results["n_test"] == questions and results["task"] == asked.task.name
     for model in results["models"].values():
         assert model.keys() >= FIELDS and model["n"] == questions
         assert model["ci95"][0] <= model["accuracy"] == model["correct"] / questions <= model["ci95"][1]
-    for chosen in ("stage1_iter1", "stage1_iter2", "stage2_pairs"):
+    for chosen in (*(f"stage1_iter{number + 1}" for number in range(asked.stage1_iterations)), "stage2_pairs"):
         selected = results["selection"][chosen]
         assert 0 < selected["kept"] <= selected["of"]
         assert (selected["precision"] is None) == bool(without_gold)
@@ -202,7 +232,7 @@ def test_a_preset_runs_from_end_to_end(name: str, tmp_path: Path, speaker: Speak
     strong = json.loads((models.folder(asked.strong) / "config.json").read_text())
     for model in ("m_plus", *(f"m_pro_{loss}" for loss in asked.preference.losses)):
         place = folder / "models" / model
-        engine.load(place, runtime=run.runtime).close()
+        engine.load(place, Loading(runtime=run.runtime)).close()
         base, adapter = adapters.split(place)
         assert (adapter is not None) == (asked.training.lora is not None and asked.training.lora.save == "adapter")
         made = json.loads((models.folder(base) / "config.json").read_text())

@@ -9,36 +9,38 @@ from pathlib import Path
 
 import pytest
 
-from w2s import answers, config, gold, tasks
+from w2s import answers, tasks
+from w2s.config import schema
 from w2s.records import Question
+from w2s.tasks import gold
 
-Task = config.Task
+Task = schema.Task
 
 
-def _files(folder: Path, name: str, answer: Callable[[int], dict[str, str]]) -> config.FilesTask:
+def _files(folder: Path, name: str, answer: Callable[[int], dict[str, str]]) -> schema.FilesTask:
     paths = {}
     for place, split in enumerate(tasks.SPLITS):
         rows = [{"id": f"{split}-{n}", "question": f"{split} question {n}?", **answer(n + place)} for n in range(1, 7)]
         paths[split] = str(folder / f"{split}.jsonl")
         Path(paths[split]).write_text("".join(json.dumps(row) + "\n" for row in rows))
     styles = {} if name in ("math", "olympicarena") else {"answer": "gsm8k" if name == "gsm8k" else "number"}
-    return config.FilesTask(name=name, **styles, **paths)  # type: ignore[arg-type]
+    return schema.FilesTask(name=name, **styles, **paths)  # type: ignore[arg-type]
 
 
-def _folder(folder: Path) -> config.WordProblemsTask:
+def _folder(folder: Path) -> schema.WordProblemsTask:
     rows = []
     for n in range(24):  # three words of its own each, for questions that are alike never come into two splits
         word = "".join("abcdefghij"[int(digit)] for digit in f"{n:02}")
         question = f"How many are {n} {word}oks, {word}ubs and {word}ings?"
         rows.append({"id": f"svamp-{n}", "question": question, "answer": str(n), "solution": f"{n} * 1 = {n}"})
     (folder / "svamp.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return config.WordProblemsTask(folder=str(folder), sets=("svamp",), train_1=6, train_2=6, test=6)
+    return schema.WordProblemsTask(folder=str(folder), sets=("svamp",), train_1=6, train_2=6, test=6)
 
 
 @pytest.fixture(params=tasks.names())
 def task(request: pytest.FixtureRequest, tmp_path: Path) -> Task:
     makers: dict[str, Callable[[], Task]] = {
-        "arith": lambda: config.ArithTask(train_1=6, train_2=6, test=6),
+        "arith": lambda: schema.ArithTask(train_1=6, train_2=6, test=6),
         "gsm8k": lambda: _files(tmp_path, "gsm8k", lambda n: {"answer": f"It is <<{n}*1={n}>>{n}.\n#### {n}"}),
         "math": lambda: _files(tmp_path, "math", lambda n: {"solution": f"It is $\\boxed{{\\frac{{{n}}}{{11}}}}.$"}),
         "olympicarena": lambda: _files(tmp_path, "olympicarena", lambda n: {"answer": [str(n)], "answer_type": "NV"}),
@@ -85,15 +87,15 @@ def test_gold_covers_every_question_in_order_and_its_worked_text_reads_back(task
         table = gold.load(task, split)
         assert list(table) == [question.id for question in tasks.load(task).questions(split)]
         for right in table.values():
-            stated = answers.extract(gold.worked(right, style), style, flexible=False)
+            stated = answers.extract(gold.completion(right, style), style, flexible=False)
             assert answers.grade(stated, right.answer) == "correct"
             assert "<<" not in (right.solution or "")
 
 
 def test_poisoned_gold_leaves_questions_and_their_hash_alone(task: Task) -> None:
-    if isinstance(task, config.ArithTask):
+    if isinstance(task, schema.ArithTask):
         pytest.skip("the gold of arith is computed, not read from a file that could be poisoned")
-    if isinstance(task, config.WordProblemsTask):
+    if isinstance(task, schema.WordProblemsTask):
         pytest.skip(
             "its rows without a usable answer are left out; tests/unit/tasks/test_word_problems.py has wrong ones"
         )

@@ -18,7 +18,8 @@ from tokenizers import Tokenizer, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from w2s import chat, prompting
+from w2s import prompting
+from w2s.models import chat
 
 Kind = Literal["llama", "gemma", "mistral", "qwen2"]
 

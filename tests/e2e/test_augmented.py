@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from w2s import config, jsonl, recipe
-from w2s.config import Runtime
+from w2s import recipe
+from w2s.config import schema
+from w2s.config.schema import Runtime
+from w2s.data import jsonl
 from w2s.engines.base import Decoding, Request
 from w2s.flow import runner
-from w2s.flow.runner import Silent
+from w2s.flow.observer import Silent
 
 SAID = {"a": "1", "b": "2", "c": "3", "d": "4"}
 """What the weak model answers; greedily the strong one agrees on a only, and one of its samples on c."""
@@ -44,18 +46,18 @@ def stage_1(folder: Path, **selection: Any) -> tuple[dict[str, Any], dict[str, A
     answers = {"a": "1", "b": "2", "c": "9", "d": "9"}
     jsonl.write(questions, ({"id": i, "question": f"{i}?", "answer": answer} for i, answer in answers.items()))
     jsonl.write(test, [{"id": "t", "question": "t?", "answer": "1"}])
-    made = config.Recipe(
+    made = schema.Recipe(
         name="scripted",
-        task=config.FilesTask(name="olympicarena", train_2=str(questions), test=str(test)),  # it has no train_1
+        task=schema.FilesTask(name="olympicarena", train_2=str(questions), test=str(test)),  # it has no train_1
         weak="scripted:augmenting:weak",
         strong="scripted:augmenting:strong",
         engine="scripted",
-        few_shot=config.FewShot(k=1),
-        sampling=config.Sampling(n=3),
-        selection=config.Selection(**selection),
+        few_shot=schema.FewShot(k=1),
+        sampling=schema.Sampling(n=3),
+        selection=schema.Selection(**selection),
         baselines=(),
     )
-    steps = {step.name: step for step in recipe.build(config.Run(recipe=made))}
+    steps = {step.name: step for step in recipe.build(schema.Run(recipe=made))}
     outcome = runner.run([steps["precision_stage1_iter1"]], folder / "run", Runtime(), Silent())
     rows = [row for _, row in jsonl.read(folder / "run" / "data" / "stage1_iter1.jsonl")]
     return outcome["stage1_iter1"].result, outcome["precision_stage1_iter1"].result, rows

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from w2s import jsonl
+from w2s.data import jsonl
 from w2s.tasks import arith
 
 

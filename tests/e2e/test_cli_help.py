@@ -1,4 +1,4 @@
-"""`w2s --help` and the light verbs must answer at once: no torch, no ray, no matplotlib behind them."""
+"""`w2s --help` and the light verbs must answer at once: no torch and no ray behind them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import pytest
 
 import w2s
 
-HEAVY = ("torch", "ray", "transformers", "trl", "peft", "datasets", "matplotlib", "numpy")
-VERBS = ("run", "plan", "report", "sample", "grade", "agree", "pairs", "tasks", "presets", "doctor")
+HEAVY = ("torch", "ray", "transformers", "trl", "peft", "datasets", "numpy")
+VERBS = (
+    "run", "plan", "status", "report", "compare", "check", "sample", "grade", "agree", "pairs", "select", "train",
+    "tasks", "presets", "doctor",
+)  # fmt: skip
 PROGRAM = """
 import sys
 from w2s.cli import main
@@ -50,3 +53,11 @@ def test_a_user_error_is_a_message_and_no_traceback():
     assert "no-such-preset" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout.splitlines() == ["HEAVY"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_help_ends_with_an_example_of_its_verb(verb):
+    done = call(verb, "--help")
+    assert done.returncode == 0
+    (example,) = [line for line in done.stdout.splitlines() if line.strip().startswith("Example: ")]
+    assert f"Example: w2s {verb} " in f"{example} "

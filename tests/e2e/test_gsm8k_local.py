@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.slow
 def test_questions_no_one_here_wrote(w2s: Any, reference_data: Path, tmp_path: Path) -> None:
     raw = reference_data / "gair" / "raw"
     files = [f"task.{split}={raw / f'gsm8k_{split}.jsonl'}" for split in ("train_1", "train_2", "test")]

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed")
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(1200)]
 
 OVERRIDES = ("task.train_2=110", "sampling.n=10", "baselines=[]", "runtime.threads=1", "runtime.device=cpu")
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +18,7 @@ import pytest
 pytest.importorskip("ray", reason="Ray is not installed")
 load_file = pytest.importorskip("safetensors.torch", reason="safetensors is not installed").load_file
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 LEARNS = ("dtype=float32", "training.warmup_ratio=0", "training.epochs=2")
 """float32: two processes sum in another order than one, which bfloat16 would show. No warm-up: its first step has the
@@ -80,9 +85,35 @@ def test_two_processes_train_what_one_trains(
     assert decisions(folder) == decisions(local)
     for step in TRAINED:
         ours, theirs = record(folder, step), record(local, step)
-        assert ours["finished"] > theirs["finished"] and ours["result"]["steps"] > 2
+        assert ours["finished"] > theirs["finished"] and ours["result"]["steps"] > 1
         assert ours["result"]["curve"] == pytest.approx(theirs["result"]["curve"], abs=1e-5)
         found, expected = (load_file(run / "models" / step / "model.safetensors") for run in (folder, local))
         assert found.keys() == expected.keys()
         most = max(float((found[name] - expected[name]).abs().max()) for name in expected)
         assert 0 < most < 5e-5  # 0: one process did it all
+
+
+@pytest.mark.nightly
+def test_a_run_that_is_killed_while_two_processes_train_goes_on_from_their_state(
+    w2s: Any, small: tuple[str, ...], local: Path, address: str, tmp_path: Path
+) -> None:
+    """FSDP, whose states are gathered. To the weights that one process trains without a break, as above."""
+    folder = tmp_path / "run"
+    shutil.copytree(local, folder, ignore=shutil.ignore_patterns(".cache"))
+    (folder / "records" / "m_plus.json").unlink()
+    shutil.rmtree(folder / "models" / "m_plus")
+    ray = ("runtime.launcher=ray", f"runtime.address={address}", "runtime.train_workers=2", "runtime.sharding=fsdp")
+    options = (*small, *OVERRIDES, *ray, "runtime.save_minutes=0.0001", "--out", str(folder))
+    with subprocess.Popen([sys.executable, "-m", "w2s", "run", *options], env=os.environ) as process:
+        while process.poll() is None and not any(folder.glob(".work/m_plus-*/scratch/training/state-*")):
+            time.sleep(0.005)
+        assert process.poll() is None, "the run ended before it could be killed"
+        process.send_signal(signal.SIGKILL)
+    done = w2s("run", *options)
+    assert done.returncode == 0, done.stderr
+    assert "m_plus: resumes at step" in done.stderr
+    assert not (folder / ".work").exists()
+    ours, theirs = record(folder, "m_plus"), record(local, "m_plus")
+    assert ours["resumed"] and ours["result"]["curve"] == pytest.approx(theirs["result"]["curve"], abs=1e-5)
+    found, expected = (load_file(run / "models" / "m_plus" / "model.safetensors") for run in (folder, local))
+    assert max(float((found[name] - expected[name]).abs().max()) for name in expected) < 5e-5

@@ -19,5 +19,5 @@ def test_every_stage_runs_on_the_generated_files(tmp_path: Path) -> None:
         re.findall(r"^\| ((?:step|verb) \w+) \|.*\| ([^|]*of 2\d+[^|]*) \|$", done.stdout, flags=re.MULTILINE)
     )
     assert set(results) == set(STAGES)
-    assert results["step sample"].startswith("of 200")  # ten samples a question
+    assert results["step sample"].startswith("of 200")  # ten samples per question
     assert list(tmp_path.iterdir()) == []

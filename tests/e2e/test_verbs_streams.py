@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from w2s import jsonl
+from w2s.data import jsonl
 
 
 def said(identity: int, answer: int, **more: int) -> dict[str, Any]:
@@ -97,7 +97,9 @@ def test_a_response_that_is_refused_late_leaves_no_file(w2s: Any, tmp_path: Path
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
-@pytest.mark.parametrize("verb", ["grade", "pairs", "agree"])
+@pytest.mark.parametrize(
+    "verb", ["grade", *(pytest.param(verb, marks=pytest.mark.nightly) for verb in ("pairs", "agree"))]
+)
 def test_memory_does_not_grow_with_the_responses(tmp_path: Path, verb: str) -> None:
     """200 MB of responses to 2,000 questions in 200 MB of memory for everything, the interpreter included."""
     first = {"answer": "1"} if verb == "grade" else {"question": "x?", "response": "#### 1"}
@@ -111,18 +113,18 @@ def test_memory_does_not_grow_with_the_responses(tmp_path: Path, verb: str) -> N
     )
     jsonl.write(tmp_path / "r.jsonl", texts)
     assert (tmp_path / "r.jsonl").stat().st_size > 190e6
+    call = {
+        "grade": "verbs.grade(first, samples, out, rule=rule)",
+        "pairs": "verbs.pairs(inputs(weak=first, samples=samples), out, rule=rule)",
+        # nothing agrees, and every question is added from the samples
+        "agree": "verbs.agree(inputs(weak=first, strong=strong, samples=samples), out, rule=rule, augment_to=3000)",
+    }[verb]
     child = (  # VmHWM, as the peak that getrusage tells is at least that of the process that started this one
-        "import json, sys; from w2s import verbs; "
-        f"print(verbs.{verb}(*sys.argv[1:4], **json.loads(sys.argv[4]), task='gsm8k').as_dict(), file=sys.stderr); "
+        "import sys; from w2s import verbs; first, strong, samples, out = sys.argv[1:]; "
+        f"inputs, rule = verbs.Inputs, verbs.AnswerRule('gsm8k'); print({call}.as_dict(), file=sys.stderr); "
         "print(*(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
-    files = [str(tmp_path / name) for name in ("first.jsonl", "r.jsonl", "o.jsonl")]
-    options: dict[str, Any] = {}
-    if verb == "agree":  # nothing agrees, and every question is added from the samples
-        options = {"augment_to": 3000, "samples": files[1]}
-        files[1] = str(tmp_path / "strong.jsonl")
-    done = subprocess.run(
-        [sys.executable, "-c", child, *files, json.dumps(options)], capture_output=True, text=True, timeout=300
-    )
+    files = [str(tmp_path / name) for name in ("first.jsonl", "strong.jsonl", "r.jsonl", "o.jsonl")]
+    done = subprocess.run([sys.executable, "-c", child, *files], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "2000" in done.stderr, done.stderr
     assert int(done.stdout) * 1024 < 200e6

@@ -145,7 +145,7 @@ def test_stage_2_pairs_disagree(gair: Path, name: str, style: str, equal: set[in
 
 @pytest.mark.parametrize(("side", "graded"), [("icl", 999), ("weak", 999)])
 def test_verdicts_on_the_released_math_predictions(gair: Path, side: str, graded: int) -> None:
-    """999 of 1,000 rows a file have a gold answer; the verdicts are as released but for the listed ids."""
+    """999 of 1,000 rows per file have a gold answer; the verdicts are as released but for the listed ids."""
     pytest.importorskip("math_verify")
     rows = [row for row in read(gair / "train" / f"math_gemma_2b_iter1_{side}.json") if row["gold"]]
     verdicts = {int(row["id"]): grade(row["pred"], row["gold"]) for row in rows}

@@ -13,16 +13,20 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from w2s import cli, jsonl
-from w2s.answers import answered
-from w2s.method.agreement import agree
+from w2s import cli
+from w2s.answers import AnswerRule, answered
+from w2s.data import jsonl
+from w2s.method.agreement import select
+from w2s.method.selector import Judged, Selected
 from w2s.records import Answered, Response
 
+RULE = AnswerRule("gsm8k", "string")
 UNFINISHED = {789, 1168, 1551, 2703, 4038, 4273, 4735, 6124}
 """Questions of the released set on which neither text states an answer."""
 
@@ -44,7 +48,7 @@ def released(reference_data: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def string(row: dict[str, Any], field: str) -> Answered:
-    return answered(Response(str(row["id"]), "", row[field]), "gsm8k", "string")
+    return answered(Response(str(row["id"]), "", row[field]), RULE)
 
 
 def test_the_released_set_is_made_of_the_released_weak_texts(outputs: Any, released: Any) -> None:
@@ -55,12 +59,15 @@ def test_the_released_set_is_made_of_the_released_weak_texts(outputs: Any, relea
 
 def test_no_question_is_missing_but_those_without_an_answer_on_either_side(outputs: Any, released: Any) -> None:
     """From all 7,000 weak texts and the ICL texts: 2,675 agree, 8 state nothing twice, 4,317 have no ICL text."""
-    weak = [string(row, "response") for row in outputs.values()]
-    icl = [string(row, "output") for row in released["iter1_icl"]]
-    found = agree(weak, icl)
-    assert {reason: len(ids) for reason, ids in found.dropped.items()} == {"weak_no_answer": 8, "only_in_weak": 4317}
-    assert {int(id) for id in found.dropped["weak_no_answer"]} == UNFINISHED
-    assert [each.id for each in found.kept] == [
+    icl = {row["id"]: string(row, "output") for row in released["iter1_icl"]}
+    weak = {id: string(row, "response") for id, row in outputs.items()}
+    assert len(weak.keys() - icl.keys()) == 4317 and icl.keys() <= weak.keys()
+    judged = [Judged({"weak": weak[id], "strong": icl[id]}, match="string") for id in weak if id in icl]
+    found = [select(each, nothing_agrees=False) for each in judged]
+    assert Counter(each for each in found if isinstance(each, str)) == {"weak_no_answer": 8}
+    dropped = {int(one.weak.id) for one, each in zip(judged, found, strict=True) if isinstance(each, str)}
+    assert dropped == UNFINISHED
+    assert [each.weak.id for each in found if isinstance(each, Selected)] == [
         str(row["id"]) for row in released["iter1_weak"] if row["id"] not in UNFINISHED
     ]
 
@@ -119,6 +126,6 @@ def test_stage_2_pairs_hold_the_weak_text_once_and_against_another_answer(output
         weak = outputs[row["id"]]
         assert (chosen == weak["response"]) != (rejected == weak["response"])
         roles["chosen" if chosen == weak["response"] else "rejected"] += 1
-        keys = [answered(Response("", "", text), "gsm8k", "string").key for text in (chosen, rejected)]
+        keys = [answered(Response("", "", text), RULE).key for text in (chosen, rejected)]
         assert keys[0] is not None and keys[0] != keys[1]
     assert roles == {"chosen": 866, "rejected": 1697}

@@ -1,4 +1,4 @@
-"""A lack of memory, told from other failures."""
+"""A lack of memory is distinguished from other failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OutOfMemoryError(RuntimeError):
 )
 def test_it_is_one_message_with_the_mend(error: Exception) -> None:
     with (
-        pytest.raises(UserError, match=r"(?s)too little memory \(.*to mend: use less$") as raised,
+        pytest.raises(UserError, match=r"(?s)too little memory \(.*hint: use less$") as raised,
         enough_memory("use less"),
     ):
         raise error

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import itertools
 import json
 import os
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from w2s import engines, models, prompting, tasks
-from w2s.config import ArithTask, Runtime
+from w2s.config.schema import ArithTask, Runtime
 from w2s.engines import isolated, journal
-from w2s.engines.base import Completion, Decoding, Engine, Request
-from w2s.engines.canary import Canary
+from w2s.engines.base import Completion, Decoding, Engine, Loading, Request
+from w2s.engines.checks import CheckedEngine
 from w2s.errors import UserError
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed")
 
-RUNTIME = Runtime(offline=True, canary=False, device_memory=0.3, threads=1)  # one: others may use this machine
+RUNTIME = Runtime(offline=True, check_engine=False, device_memory=0.3, threads=1)  # one: others may use this machine
+VLLM = Loading("vllm", runtime=RUNTIME)
 GREEDY = Decoding(48, stop=(*prompting.STOP, "\n\n"))
 
 
 def _load(engine: str, model: str | Path) -> isolated.IsolatedEngine:
     """In a process of its own, vLLM or not: this one stays free of torch."""
     place = engines.TABLE[engine] if engine != "vllm" else "w2s.engines.vllm:load_here"
-    return isolated.load(place, model, runtime=RUNTIME)
+    return isolated.load(place, model, VLLM)
 
 
 def _prompts(count: int) -> list[Request]:
@@ -100,7 +102,8 @@ def test_the_context_is_checked_with_the_same_words(strong: Engine, reference: E
 def test_adapters_share_their_base_and_give_the_texts_of_the_merged_model(tmp_path: Path) -> None:
     requests = _prompts(12)
     folders = [_random_adapter(tmp_path / name, seed) for seed, name in enumerate(("one", "two"))]
-    loaded = [engines.load("vllm", folder, runtime=RUNTIME) for folder in folders]
+    with isolated.Processes() as processes:
+        loaded = [engines.load(folder, replace(VLLM, processes=processes)) for folder in folders]
     assert loaded[0].process is loaded[1].process
     texts = [_texts(engine, requests, GREEDY) for engine in loaded]
     loaded[0].close()
@@ -114,33 +117,43 @@ def test_adapters_share_their_base_and_give_the_texts_of_the_merged_model(tmp_pa
         merged.close()
 
 
-def test_kept_adapters_find_their_base_loaded_and_give_the_same_texts(tmp_path: Path) -> None:
-    """The second one's first batch loads no base: it takes less than half the time of the first one's."""
+def test_adapters_of_a_run_find_their_base_loaded_and_give_the_same_texts(tmp_path: Path) -> None:
+    """The second one's first batch loads no base: it takes less than half the processor time of the first one's."""
     requests = _prompts(4)
     folders = [_random_adapter(tmp_path / name, seed) for seed, name in enumerate(("one", "two"))]
     alone = []
     for folder in folders:
-        engine = engines.load("vllm", folder, runtime=RUNTIME)
+        engine = engines.load(folder, VLLM)
         alone.append(_texts(engine, requests, GREEDY))
         engine.close()
         assert not engine.process.alive
-    processes, texts, seconds = [], [], []
-    with isolated.kept():
+    children, texts, ticks = [], [], []
+    with isolated.Processes() as processes:
+        run = replace(VLLM, processes=processes)
         for folder in folders:
-            engine = engines.load("vllm", folder, runtime=RUNTIME)
-            began = time.monotonic()
+            engine = engines.load(folder, run)
             texts.append(_texts(engine, requests, GREEDY))
-            seconds.append(time.monotonic() - began)
-            processes.append(engine.process)
+            children.append(engine.process)
+            ticks.append(_ticks(engine.process.pid))
             engine.close()
-        assert processes[0] is processes[1] and processes[0].alive
-        base = engines.load("vllm", "w2s:tiny-strong", runtime=RUNTIME)  # without room for adapters: not the same
-        assert not processes[0].alive
+        assert children[0] is children[1] and children[0].alive
+        base = engines.load("w2s:tiny-strong", run)  # without room for adapters: not the same
+        assert not children[0].alive
         base.close()
         assert base.process.alive
     assert not base.process.alive
     assert texts == alone
-    assert seconds[1] < seconds[0] / 2
+    assert ticks[1] - ticks[0] < ticks[0] / 2
+
+
+def _ticks(group: int) -> int:
+    """The processor time that a process group has used, in clock ticks (Linux)."""
+    used = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            fields = stat.read_text().rpartition(")")[2].split()
+            used += int(fields[11]) + int(fields[12]) if int(fields[2]) == group else 0
+    return used
 
 
 def _random_adapter(folder: Path, seed: int) -> Path:
@@ -169,7 +182,7 @@ def _random_adapter(folder: Path, seed: int) -> Path:
 
 
 def test_closing_ends_the_process() -> None:
-    engine = engines.load("vllm", "w2s:tiny-weak", runtime=RUNTIME)
+    engine = engines.load("w2s:tiny-weak", VLLM)
     assert journal.generate(engine, _prompts(1), Decoding(4))[0].tokens == 4
     group = engine.process.pid
     engine.close()
@@ -177,13 +190,13 @@ def test_closing_ends_the_process() -> None:
         os.killpg(group, 0)
 
 
-def test_the_canary_sings_for_another_model_only(strong: Engine) -> None:
+def test_the_check_refuses_another_model_only(strong: Engine) -> None:
     requests = [Request(f"q{number}", 0, request.prompt) for number, request in enumerate(_prompts(26) * 20)]
     batch = requests[:2]
-    same = Canary(strong, lambda: _load("transformers", "w2s:tiny-strong"))
+    same = CheckedEngine(strong, lambda: _load("transformers", "w2s:tiny-strong"))
     same.plan(requests, GREEDY)
     assert len(same.run(batch, GREEDY)) == 2
-    other = Canary(strong, lambda: _load("transformers", "w2s:tiny-weak"))
+    other = CheckedEngine(strong, lambda: _load("transformers", "w2s:tiny-weak"))
     other.plan(requests, GREEDY)
-    with pytest.raises(UserError, match=r"runtime\.canary=false"):
+    with pytest.raises(UserError, match=r"runtime\.check_engine=false"):
         other.run(batch, GREEDY)

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from w2s import models, prompting, tasks
-from w2s.config import ArithTask, Runtime
+from w2s.config.schema import ArithTask, Runtime
 from w2s.engines import isolated, journal
-from w2s.engines.base import Decoding, Engine, Request
+from w2s.engines.base import Decoding, Engine, Loading, Request
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed")
 
@@ -87,7 +87,7 @@ def _engine(server: Server, monkeypatch: pytest.MonkeyPatch) -> Engine:
     from w2s import engines
 
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    return engines.load("openai", f"openai:{MODEL}", runtime=Runtime(server=server.url, concurrency=16))
+    return engines.load(f"openai:{MODEL}", Loading("openai", runtime=Runtime(server=server.url, concurrency=16)))
 
 
 def _requests(count: int, n: int = 1) -> list[Request]:
@@ -101,9 +101,8 @@ def test_greedy_texts_are_those_of_the_model(server: Server, monkeypatch: pytest
     engine = _engine(server, monkeypatch)
     served = journal.generate(engine, requests, decoding)
     engine.close()
-    local = isolated.load(
-        "w2s.engines.transformers:load", f"w2s:{MODEL}", runtime=Runtime(offline=True, device="cpu", threads=1)
-    )
+    loading = Loading(runtime=Runtime(offline=True, device="cpu", threads=1))
+    local = isolated.load("w2s.engines.transformers:load", f"w2s:{MODEL}", loading)
     expected = journal.generate(local, requests, decoding)
     local.close()
     assert sum(a.text == b.text for a, b in zip(served, expected, strict=True)) >= 38

@@ -1,16 +1,12 @@
-"""Engines turn prompts into texts. `load` finds one by name and imports only that one."""
+"""Engines turn prompts into completions."""
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from w2s.config import Dtype, Runtime
-from w2s.errors import UserError
-
-if TYPE_CHECKING:
-    from w2s.engines.base import Engine
+from w2s.engines.base import Engine, Loading
+from w2s.errors import UserError, one_of
 
 TABLE = {
     "transformers": "w2s.engines.transformers:load",
@@ -18,44 +14,29 @@ TABLE = {
     "openai": "w2s.engines.openai:load",
     "scripted": "w2s.engines.scripted:load",
 }
-"""Engine name -> "module:function". A new engine is one line here and one module."""
+"""Engine name -> "module:function"."""
 
 EXTRAS = {"transformers": "train"}
-"""Engine name -> the extra that installs what it needs, where that has another name."""
+"""Engine name -> its extra, where the names differ."""
 
 
-def load(
-    engine: str,
-    model: str | Path,
-    *,
-    dtype: Dtype = "float32",
-    trust_remote_code: bool = False,
-    runtime: Runtime | None = None,
-) -> Engine:
-    """Load `model` (any reference that `w2s.models.resolve` understands) in the engine called `engine`.
-
-    Args:
-        engine: a name of `TABLE`.
-        model: the reference.
-        dtype: of weights and cache.
-        trust_remote_code: let the model folder run its own Python code.
-        runtime: where and how; nothing in it changes a text (beyond the last bits of floating point).
+def load(model: str | Path, loading: Loading | None = None) -> Engine:
+    """Load `model`, a reference of `w2s.models.resolve`; imports one engine only.
 
     Raises:
-        UserError: there is no such engine, or the model cannot be loaded.
+        UserError: no such engine, or the model cannot be loaded.
     """
-    if engine not in TABLE:
-        raise UserError(f"there is no engine called {engine!r}", field="engine", expected=" or ".join(TABLE))
-    module, function = TABLE[engine].split(":")
+    loading = loading or Loading()
+    name = loading.engine
+    one_of("engine", name, TABLE, "engine")
+    module, function = TABLE[name].split(":")
     try:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise UserError(
-            f"the engine {engine} needs the package {error.name}, which is not installed",
+            f"the engine {name} needs the package {error.name}, which is not installed",
             field="engine",
-            mend=f"pip install 'w2s-reasoning[{EXTRAS.get(engine, engine)}]'",
+            hint=f"pip install 'w2s-reasoning[{EXTRAS.get(name, name)}]'",
         ) from error
-    loaded: Engine = getattr(found, function)(
-        model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime or Runtime()
-    )
-    return loaded
+    engine: Engine = getattr(imported, function)(model, loading)
+    return engine

@@ -1,18 +1,43 @@
-"""What every engine takes and gives, and how requests become batches."""
+"""Input and output of every engine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from w2s import prompting
-from w2s.errors import UserError
+from w2s.config.choices import Dtype
+from w2s.config.schema import Runtime
+from w2s.errors import UserError, one_of
+
+if TYPE_CHECKING:
+    from w2s.engines.isolated import Processes
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How a model is loaded.
+
+    Args:
+        engine: in `engines.TABLE`.
+        runtime: changes no completion beyond floating point.
+        processes: those of the run; None: one per engine.
+    """
+
+    engine: str = "transformers"
+    dtype: Dtype = "float32"
+    trust_remote_code: bool = False
+    runtime: Runtime = field(default_factory=Runtime)
+    processes: Processes | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        one_of("dtype", self.dtype, get_args(Dtype), "dtype")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One text to generate: `sample` counts from 0 and tells the draws of one question apart."""
+    """One completion to generate; `sample` counts from 0."""
 
     id: str
     sample: int
@@ -21,7 +46,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How texts are drawn. Temperature 0 is greedy; `seed` is the step's, each row derives its own from it."""
+    """How tokens are sampled; temperature 0 is greedy. Each row's seed derives from `seed`."""
 
     max_new_tokens: int
     temperature: float = 0.0
@@ -37,15 +62,15 @@ class Decoding:
         if not 0 < self.top_p <= 1:
             raise UserError("is out of range", field="top_p", expected="more than 0, at most 1")
         if "" in self.stop:
-            raise UserError("an empty stop string would end every text at once", field="stop")
+            raise UserError("an empty stop string would end every completion at once", field="stop")
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A generated text, without stop string, special tokens and surrounding white space.
+    """Text without stop string, special tokens and outer white space.
 
-    `tokens` counts the tokens the model produced, the end-of-text token included; `finish` is "length" where
-    the text was cut at `max_new_tokens`.
+    `tokens` includes the end-of-text token; `finish` is "length" where the text was cut: at `max_new_tokens`, or by a
+    server's filter.
     """
 
     id: str
@@ -56,38 +81,36 @@ class Completion:
 
 
 class Engine(Protocol):
-    """Requests in, completions out. `plan` is deterministic and free of the order of requests and of the machine."""
+    """What every engine does."""
 
     def plan(self, requests: Sequence[Request], decoding: Decoding) -> list[list[Request]]:
-        """Split requests into batches; refuses what cannot be run (UserError) before anything is computed."""
+        """Batches that depend neither on the order of `requests` nor on the machine. Raises UserError."""
         ...
 
     def run(self, batch: Sequence[Request], decoding: Decoding) -> list[Completion]:
-        """Complete one batch of `plan`, in its order. Equal batches give equal completions."""
+        """One batch of `plan`, in order. Equal batches give equal completions."""
         ...
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of `text`, special tokens not counted."""
+        """Without special tokens."""
         ...
 
-    def close(self) -> None:
-        """Give back the memory."""
-        ...
+    def close(self) -> None: ...
 
 
 def groups(requests: Sequence[Request], length: Callable[[str], int]) -> list[list[Request]]:
-    """All samples of a question together, longest prompt first (so that a lack of memory shows at once).
+    """Requests by question, longest prompt first: a lack of memory shows at once.
 
     Raises:
-        UserError: one (id, sample) is asked for twice, or the samples of one question differ in prompt.
+        UserError: a request stands twice, or prompts of a question differ.
     """
     by_id: dict[str, dict[int, Request]] = {}
     for request in requests:
         samples = by_id.setdefault(request.id, {})
         if request.sample in samples:
             raise UserError(
-                f"question {request.id!r}, sample {request.sample} is asked for twice",
-                mend="give every question its own id",
+                f"question {request.id!r}, sample {request.sample} is requested twice",
+                hint="give every question its own id",
             )
         if samples and next(iter(samples.values())).prompt != request.prompt:
             raise UserError(

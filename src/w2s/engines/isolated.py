@@ -1,8 +1,7 @@
-"""Any engine in a process of its own, so that all its memory is free again when the process ends.
+"""An engine in a process of its own, whose end frees all memory.
 
-The parent writes one JSON line a call to the child's standard input, [engine, method, arguments], and reads one line
-back, ["value" | "user" | "failure", content]. The child leads a process group, which is killed as a whole: by the
-parent when the last engine of the process is closed or a call is broken off, by the child when the parent is gone.
+Request: a JSON line [engine, method, arguments]; reply: ["value" | "user" | "failure", content], after any number of
+["tick", [rows, tokens]]. The child's process group dies after its last engine, an interrupted call, or the parent.
 """
 
 from __future__ import annotations
@@ -18,21 +17,27 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from w2s.config import Dtype, Runtime
-from w2s.engines.base import Completion, Decoding, Engine, Request
+from w2s.config.schema import Runtime
+from w2s.engines import ticks
+from w2s.engines.base import Completion, Decoding, Engine, Loading, Request
 from w2s.errors import UserError
 
 LOG_BYTES = 4000
-"""The end of the child's output that an error shows."""
+"""Bytes of the child's output in an error."""
+
+TICK_SECONDS = 0.2
+"""Between two words about progress."""
+_TICK = b'["tick", '
 
 
 class Process:
-    """A child that holds engines, each under a number."""
+    """A child process with engines."""
 
     def __init__(self) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this object
@@ -51,30 +56,29 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Of the child, which is also its group."""
+        """Also of its process group."""
         return self._child.pid
 
     @property
     def running(self) -> bool:
-        """Whether it can still be called."""
         return self.alive and self._child.poll() is None
 
     def call(self, engine: int, method: str, *arguments: Any) -> Any:
-        """What `method` of the engine returns.
+        """What the engine's `method` returns.
 
         Raises:
-            UserError: raised by the engine, or the process died (too little memory is the usual cause).
-            RuntimeError: any other exception of the engine, with its traceback.
+            UserError: the engine's, or the process died.
+            RuntimeError: any other, with traceback.
         """
         assert self._child.stdin is not None and self._child.stdout is not None
         with self._lock:
             try:
                 self._child.stdin.write(json.dumps([engine, method, arguments]).encode() + b"\n")
                 self._child.stdin.flush()
-                line = self._child.stdout.readline()
+                line = self._reply()
             except (BrokenPipeError, ValueError):  # ValueError: closed by `kill`
                 line = b""
-            except BaseException:  # an interrupted call leaves its answer in the pipe: nobody may read it
+            except BaseException:  # an interrupted call leaves its reply in the pipe, for the next call to read
                 self.kill()
                 raise
         if not line.endswith(b"\n"):
@@ -86,8 +90,13 @@ class Process:
             raise RuntimeError(f"the engine failed in its process:\n{content}")
         return content
 
+    def _reply(self) -> bytes:
+        assert self._child.stdout is not None
+        while (line := self._child.stdout.readline()).startswith(_TICK) and line.endswith(b"\n"):
+            ticks.tell(*json.loads(line)[1])
+        return line
+
     def kill(self) -> None:
-        """End the child and everything it started; may be called again."""
         if not self.alive:
             return
         self.alive = False
@@ -107,39 +116,35 @@ class Process:
         reason = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - LOG_BYTES))
-        said = self._log.read().decode(errors="replace").strip() or "nothing"
+        output = self._log.read().decode(errors="replace").strip() or "(none)"
         return UserError(
-            f"the engine's process ended {reason}; the last it said:\n{said}",
-            mend="if it ran out of memory, lower runtime.device_memory or use a smaller model",
+            f"the engine's process ended {reason}; its last output:\n{output}",
+            hint="if it ran out of memory, lower runtime.device_memory or use a smaller model",
         )
 
 
 class IsolatedEngine:
-    """An engine in a `Process`, which ends when the last one in it is closed."""
+    """An engine in a `Process`."""
 
-    def __init__(self, process: Process, number: int) -> None:
-        self.process, self._number = process, number
+    def __init__(self, process: Process, number: int, processes: Processes | None) -> None:
+        self.process, self._number, self._processes = process, number, processes
 
     def plan(self, requests: Sequence[Request], decoding: Decoding) -> list[list[Request]]:
-        asked = {(request.id, request.sample): request for request in requests}
-        plan = self._call("plan", *_written(requests, decoding))
-        return [[asked[name, sample] for name, sample in batch] for batch in plan]
+        by_name = {(request.id, request.sample): request for request in requests}
+        plan = self._call("plan", *_as_json(requests, decoding))
+        return [[by_name[id, sample] for id, sample in batch] for batch in plan]
 
     def run(self, batch: Sequence[Request], decoding: Decoding) -> list[Completion]:
-        return [Completion(*row) for row in self._call("run", *_written(batch, decoding))]
+        return [Completion(*row) for row in self._call("run", *_as_json(batch, decoding))]
 
     def count_tokens(self, text: str) -> int:
         return int(self._call("count_tokens", text))
 
     def close(self) -> None:
-        """Close it; one that is `kept` is closed by `release`."""
-        if _keeping and self.process in _shared.values():
-            _parked.append(self)
-        else:
+        if self._processes is None or not self._processes.keep(self):
             self.end()
 
     def end(self) -> None:
-        """Close it, kept or not; may be called again."""
         if self._number not in self.process.engines:
             return
         self.process.engines.remove(self._number)
@@ -157,89 +162,83 @@ class IsolatedEngine:
         return self.process.call(self._number, method, *arguments)
 
 
-_shared: dict[str, Process] = {}
-_parked: list[IsolatedEngine] = []
-_keeping = False
+class Processes:
+    """The engines' processes of a run, one per `share`.
 
-
-@contextlib.contextmanager
-def kept() -> Iterator[None]:
-    """Inside, shared engines stay open when they are closed, so that the next one in their process finds it loaded.
-
-    They are closed when any other process is asked for, by `release`, and with this context.
+    Without open engines it ends when another starts, by `release`, and with this context.
     """
-    global _keeping
-    _keeping = True
-    try:
-        yield
-    finally:
-        _keeping = False
-        release()
+
+    def __init__(self) -> None:
+        self._by_share: dict[str, Process] = {}
+        self._closed: list[IsolatedEngine] = []  # by their users; still open in their process
+        self._over = False
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        self.release()
+
+    def start(self, share: str | None) -> Process:
+        """The process of `share`; unused others end."""
+        process = None if share is None else self._by_share.get(share)
+        if process is not None and not process.running:
+            process.kill()  # what it started may have outlived it
+            process = None
+        self.release(but=process)
+        process = process or Process()
+        if share is not None:
+            self._by_share[share] = process
+        return process
+
+    def keep(self, engine: IsolatedEngine) -> bool:
+        """Whether the closed engine stays."""
+        shared = not self._over and engine.process in self._by_share.values()
+        if shared:
+            self._closed.append(engine)
+        return shared
+
+    def release(self, but: Process | None = None) -> None:
+        """End unused engines, save in `but`."""
+        for engine in self._closed[:]:
+            if engine.process is not but:
+                self._closed.remove(engine)
+                engine.end()
 
 
-def release(but: Process | None = None) -> None:
-    """Close what is `kept`, save in the process `but`: others need its memory."""
-    for engine in _parked[:]:
-        if engine.process is not but:
-            _parked.remove(engine)
-            engine.end()
-
-
-def load(
-    function: str,
-    model: str | Path,
-    *,
-    dtype: Dtype = "float32",
-    trust_remote_code: bool = False,
-    runtime: Runtime | None = None,
-    share: str | None = None,
-) -> IsolatedEngine:
-    """Call `function` ("module:name", an engine's `load`) in a process of its own or a shared one.
-
-    Args:
-        function: where the engine is loaded from.
-        model: the reference.
-        dtype: handed on, as the next two are.
-        trust_remote_code: see `w2s.engines.load`.
-        runtime: likewise.
-        share: engines with one `share` that are open at the same time live in one process, and `kept` ones in turn.
+def load(function: str, model: str | Path, loading: Loading, share: str | None = None) -> IsolatedEngine:
+    """Call an engine's `load`, "module:name", in a process.
 
     Raises:
-        UserError: the engine cannot be loaded, or its process died.
+        UserError: it cannot be loaded, or its process died.
     """
-    found = _shared.get(share) if share is not None else None
-    if found is not None and not found.running:
-        found.kill()  # what it started may have outlived it
-        found = None
-    release(but=found)
-    process = found or Process()
-    if share is not None:
-        _shared[share] = process
-    number = max(process.engines, default=0) + 1
-    options = {"dtype": dtype, "trust_remote_code": trust_remote_code}
-    written = (runtime or Runtime()).model_dump(mode="json")
+    processes = loading.processes
+    process = Process() if processes is None else processes.start(share)
+    shared, number = bool(process.engines), max(process.engines, default=0) + 1
+    settings = {"engine": loading.engine, "dtype": loading.dtype, "trust_remote_code": loading.trust_remote_code}
     try:
-        process.call(number, "load", function, str(model), options, written)
+        process.call(number, "load", function, str(model), settings, loading.runtime.model_dump(mode="json"))
     except BaseException as error:
         if not process.engines:
             process.kill()
-        if isinstance(error, UserError) and found is not None and not found.alive:  # it had died before, or was dying
-            return load(function, model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime, share=share)
+        if isinstance(error, UserError) and shared and not process.alive:  # it was dead or dying before this call
+            return load(function, model, loading, share)
         raise
     process.engines.add(number)
-    return IsolatedEngine(process, number)
+    return IsolatedEngine(process, number, processes)
 
 
-def _written(requests: Sequence[Request], decoding: Decoding) -> tuple[list[Any], dict[str, Any]]:
+def _as_json(requests: Sequence[Request], decoding: Decoding) -> tuple[list[Any], dict[str, Any]]:
     return [dataclasses.astuple(request) for request in requests], dataclasses.asdict(decoding)
 
 
-def _answer(engines: dict[int, Engine], number: int, method: str, arguments: list[Any]) -> Any:
+def _reply(engines: dict[int, Engine], number: int, method: str, arguments: list[Any]) -> Any:
     if method == "load":
-        place, model, options, runtime = arguments
+        place, model, settings, runtime = arguments
         module, name = place.split(":")
         function = getattr(importlib.import_module(module), name)
-        engines[number] = function(model, **options, runtime=Runtime.model_validate(runtime))
+        engines[number] = function(model, Loading(**settings, runtime=Runtime.model_validate(runtime)))
         return None
     if method == "close":
         return engines.pop(number).close()
@@ -253,14 +252,27 @@ def _answer(engines: dict[int, Engine], number: int, method: str, arguments: lis
     return [dataclasses.astuple(completion) for completion in engine.run(requests, decoding)]
 
 
+class _Pulse:
+    """Writes ticks, not too many."""
+
+    def __init__(self, replies: IO[bytes]) -> None:
+        self._replies, self._next = replies, 0.0
+
+    def __call__(self, rows: int, tokens: int) -> None:
+        if (now := time.monotonic()) >= self._next:
+            self._next = now + TICK_SECONDS
+            self._replies.write(json.dumps(["tick", [rows, tokens]]).encode() + b"\n")
+            self._replies.flush()
+
+
 def _listen(lines: queue.SimpleQueue[bytes]) -> None:
     for line in sys.stdin.buffer:
         lines.put(line)
-    os.killpg(os.getpgrp(), signal.SIGKILL)  # the parent is gone: nobody wants the rest, nor the workers' memory
+    os.killpg(os.getpgrp(), signal.SIGKILL)  # the parent is gone: free the workers' memory
 
 
 def main() -> None:
-    """The child: answers calls until it is killed. Whatever libraries print goes to standard error."""
+    """The child: replies until killed; libraries print to standard error."""
     assert os.getpgrp() == os.getpid(), "started by Process only: this process kills its group"
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -270,7 +282,8 @@ def main() -> None:
     while True:
         number, method, arguments = json.loads(lines.get())
         try:
-            reply = ("value", _answer(engines, number, method, arguments))
+            with ticks.heard(_Pulse(replies)):
+                reply = ("value", _reply(engines, number, method, arguments))
         except UserError as error:
             reply = ("user", str(error))
         except Exception:

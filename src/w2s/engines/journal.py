@@ -1,11 +1,6 @@
-"""Generation that survives a kill: finished batches are on disk, the rest is done again.
+"""Generation that survives a kill: a resumed run equals an unbroken one.
 
-A journal line is one finished batch: {"batch": digest, "completions": [[id, sample, text, tokens, finish], ...]}.
-Engines never carry anything from one batch to the next, so a resumed run equals an unbroken one. Lines stand in the
-order in which batches ended: the plan's, unless the engine runs many at once.
-
-A call of `generate` holds its requests, their prompts and their texts. Whoever has more questions than that is good for
-gives them in `parts`, each with a journal of its own, and writes the texts of one before the next.
+A line per batch: {"batch": digest, "completions": [[id, sample, text, tokens, finish], ...]} and its digest.
 """
 
 from __future__ import annotations
@@ -18,36 +13,38 @@ import json
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import IO, Any, Protocol, TypeVar, runtime_checkable
 
+from w2s.data import disk, sealed
+from w2s.engines import ticks
 from w2s.engines.base import Completion, Decoding, Engine, Request
 from w2s.errors import UserError
 
 Item = TypeVar("Item")
 
+_UNSEALED = {"batch", "completions"}
+"""Fields of earlier versions' lines."""
+
 PART = 2**16
-"""Texts of a part: 65,536 of 1 kB are 64 MiB, and still many whole batches."""
+"""Completions per part; 64 MiB at 1 kB each."""
 
 OnProgress = Callable[[int, int, int], None]
-"""Called after each batch with (completions done, completions in all, tokens generated so far)."""
+"""Gets (completions done, in all, tokens) per batch, and as an engine tells within one (`ticks`)."""
 
 
 @runtime_checkable
 class RunsMany(Engine, Protocol):
-    """An engine that is faster with many batches under way at once (a server, a pool of machines)."""
+    """Engine faster with many batches at once."""
 
     def run_many(
         self, batches: Sequence[Sequence[Request]], decoding: Decoding
     ) -> Generator[tuple[int, list[Completion]]]:
-        """Yield (place in `batches`, completions in the batch's order) as batches end, each of them once.
-
-        Closing the generator gives up what is under way.
-        """
+        """Yield (place in `batches`, completions) as batches end; closing stops the others."""
         ...
 
 
 def parts(questions: Iterable[Item], n: int) -> Iterator[list[Item]]:
-    """The questions in lists for which at most `PART` texts are drawn, with `n` a question; at least one in each."""
+    """Questions in lists of at most `PART` completions, at least one question."""
     rest, size = iter(questions), max(1, PART // n)
     while part := list(itertools.islice(rest, size)):
         yield part
@@ -60,13 +57,10 @@ def generate(
     journal: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> list[Completion]:
-    """Complete `requests`, in their order, skipping batches that `journal` holds whole.
-
-    A batch is found again by a digest of its requests and the decoding. The journal does not know the model:
-    its place on disk must (the flow's scratch folder is keyed by the step's fingerprint).
+    """Complete `requests`, in order; skips batches in `journal`. Each model needs its own, as digests omit it.
 
     Raises:
-        UserError: a request is refused by the engine, or the journal is damaged before its last line.
+        UserError: a request is refused, or the journal is damaged before its last line.
     """
     done: dict[tuple[str, int], Completion] = {}
     tokens = 0
@@ -75,16 +69,19 @@ def generate(
         nonlocal tokens
         done.update(((c.id, c.sample), c) for c in completions)
         tokens += sum(c.tokens for c in completions)
+        tell(0, 0)
+
+    def tell(rows: int, new_tokens: int) -> None:
         if on_progress is not None:
-            on_progress(len(done), len(requests), tokens)
+            on_progress(len(done) + rows, len(requests), tokens + new_tokens)
 
     batches = {_digest(batch, decoding): batch for batch in engine.plan(requests, decoding)}
     finished = {} if journal is None else _recover(journal)
-    for key in [key for key in batches if key in finished]:
+    for key in [key for key in batches if key in finished and _answers(finished[key], batches[key])]:
         take(finished[key])
         del batches[key]
     keys = list(batches)
-    with contextlib.closing(_run(engine, list(batches.values()), decoding)) as ended:
+    with contextlib.closing(_run(engine, list(batches.values()), decoding)) as ended, ticks.heard(tell):
         for place, completions in ended:
             if journal is not None:
                 _append(journal, keys[place], completions)
@@ -100,41 +97,70 @@ def _run(
     return ((place, engine.run(batch, decoding)) for place, batch in enumerate(batches))
 
 
+def _answers(completions: Sequence[Completion], batch: Sequence[Request]) -> bool:
+    return sorted((c.id, c.sample) for c in completions) == sorted((r.id, r.sample) for r in batch)
+
+
 def _digest(batch: Sequence[Request], decoding: Decoding) -> str:
     content = [dataclasses.astuple(decoding), [dataclasses.astuple(request) for request in batch]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _append(journal: Path, key: str, completions: Sequence[Completion]) -> None:
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps({"batch": key, "completions": [dataclasses.astuple(c) for c in completions]})
-    with open(journal, "ab") as file:
-        file.write(line.encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    line = json.dumps(sealed.seal({"batch": key, "completions": [dataclasses.astuple(c) for c in completions]}))
+    with disk.writing(journal):
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        with open(journal, "ab") as file:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _recover(journal: Path) -> dict[str, list[Completion]]:
-    """The whole batches of `journal`; a last line torn by a kill is cut off, so that appending is safe."""
+    """Whole batches; cuts a torn last line."""
     if not journal.exists():
         return {}
     finished: dict[str, list[Completion]] = {}
     whole = 0
-    with open(journal, "r+b") as file:
+    with _opened(journal) as file:
         lines = file.readlines()
         for number, line in enumerate(lines, 1):
             try:
-                row = json.loads(line)
-                batch = [Completion(*values) for values in row["completions"]]
-            except (ValueError, KeyError, TypeError) as error:
+                key, batch = _batch(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 if number < len(lines):
                     raise UserError(
-                        "is damaged", file=journal, line=number, mend="delete the file; its batches are generated again"
+                        "is damaged", file=journal, line=number, hint="delete the file; its batches are generated again"
                     ) from error
                 break
             if not line.endswith(b"\n"):
                 break
-            finished[row["batch"]] = batch
+            finished[key] = batch
             whole += len(line)
         file.truncate(whole)
     return finished
+
+
+def _opened(journal: Path) -> IO[bytes]:
+    try:
+        if journal.is_file():
+            return open(journal, "r+b")
+        problem = "is no file"
+    except OSError as error:
+        problem = f"cannot be opened ({error.strerror})"
+    raise UserError(problem, file=journal, hint="move it away; its batches are generated again")
+
+
+def _batch(row: Any) -> tuple[str, list[Completion]]:
+    """Digest and completions; ValueError, KeyError, TypeError, AttributeError if damaged."""
+    if row.keys() != _UNSEALED and not sealed.is_sealed(row):
+        raise ValueError("it was changed on disk")
+    key, batch = row["batch"], [Completion(*values) for values in row["completions"]]
+    if not isinstance(key, str) or not all(_is_whole(completion) for completion in batch):
+        raise ValueError("not as `_append` writes it")
+    return key, batch
+
+
+def _is_whole(completion: Completion) -> bool:
+    texts, numbers = (completion.id, completion.text, completion.finish), (completion.sample, completion.tokens)
+    return all(isinstance(text, str) for text in texts) and all(type(number) is int for number in numbers)

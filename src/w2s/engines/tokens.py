@@ -1,4 +1,4 @@
-"""Text to token ids and back, the same in every engine that holds the model itself."""
+"""Text to token ids and back, equal in all engines."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from w2s.errors import UserError
 
 
 class Tokens:
-    """A model's tokenizer and the ids that end its texts.
+    """A model's tokenizer.
 
     Args:
-        tokenizer: of the Hugging Face kind.
-        ends: end-of-text ids, the tokenizer's own first (see `end_tokens`).
-        context: positions the model has, None where its configuration does not say.
+        ends: of `end_tokens`.
+        context: positions, if known.
     """
 
     def __init__(self, tokenizer: Any, ends: list[int], context: int | None) -> None:
@@ -25,19 +24,15 @@ class Tokens:
         self._known: dict[str, list[int]] = {}
 
     def ending(self, stop: Sequence[str]) -> list[int]:
-        """The ids that end a text: `ends`, and stop strings that are tokens of their own (the end of a turn).
-
-        Texts are searched for stop strings without their special tokens, so such a string is never found in one.
-        """
+        """`ends`, and stop strings that are special tokens."""
         added = self._tokenizer.get_added_vocab()
         return list(dict.fromkeys([*self.ends, *(added[string] for string in stop if string in added)]))
 
     def forget(self) -> None:
-        """Drop the prompts kept from the last plan."""
         self._known.clear()
 
     def prompts(self, texts: Iterable[str]) -> dict[str, list[int]]:
-        """Token ids of each prompt: one BOS where the tokenizer adds one, never an EOS."""
+        """Ids with one BOS where the tokenizer adds it, no EOS."""
         distinct = list(dict.fromkeys(texts))
         missing = [text for text in distinct if text not in self._known]
         if missing:
@@ -48,11 +43,7 @@ class Tokens:
     def ordered(
         self, requests: Sequence[Request], decoding: Decoding
     ) -> tuple[dict[str, list[int]], list[list[Request]]]:
-        """The prompts of `requests` in tokens, and the requests by question, longest prompt first. For `plan`.
-
-        Raises:
-            UserError: as `check`, for the longest.
-        """
+        """Ids, and requests by question, longest first. Raises as `check`."""
         self.forget()
         prompts = self.prompts(request.prompt for request in requests)
         grouped = groups(requests, lambda prompt: len(prompts[prompt]))
@@ -61,7 +52,7 @@ class Tokens:
         return prompts, grouped
 
     def check(self, request: Request, length: int, decoding: Decoding) -> None:
-        """Refuse an empty prompt, and one of `length` tokens that leaves no room for `max_new_tokens`."""
+        """Raise UserError for an empty prompt, or one too long for the context."""
         if length == 0:
             raise UserError(f"the prompt of question {request.id!r} is empty")
         if self._context is not None and length + decoding.max_new_tokens > self._context:
@@ -70,17 +61,17 @@ class Tokens:
                 f"the model's context of {self._context}",
                 field="max_new_tokens",
                 expected=f"at most {max(0, self._context - length)} for this question",
-                mend="lower max_new_tokens, use fewer demonstrations, or leave the question out",
+                hint="lower max_new_tokens, use fewer demonstrations, or leave the question out",
             )
 
     def count(self, text: str) -> int:
-        """Tokens of `text`, special tokens not counted."""
+        """Without special tokens."""
         return len(self._tokenizer(text, add_special_tokens=False).input_ids)
 
     def completions(
         self, requests: Sequence[Request], rows: Sequence[Sequence[int]], decoding: Decoding
     ) -> list[Completion]:
-        """Texts of `rows`, the tokens generated for `requests`: cut before a stop string, white space stripped."""
+        """Decode, cut at a stop string, strip."""
         texts = self._tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         ends, done = self.ending(decoding.stop), []
         for request, row, text in zip(requests, rows, texts, strict=True):
@@ -93,17 +84,17 @@ class Tokens:
 
 
 def end_tokens(tokenizer: Any, configured: int | list[int] | None, name: str) -> list[int]:
-    """The ids that end a text: the tokenizer's EOS first, then those `configured` for generation.
+    """The tokenizer's EOS, then those `configured`.
 
     Raises:
-        UserError: there is none; `name` is the model the message names.
+        UserError: there is none.
     """
     listed = configured if isinstance(configured, list) else [configured]
     ends = [token for token in dict.fromkeys([tokenizer.eos_token_id, *listed]) if token is not None]
     if not ends:
         raise UserError(
-            "has no end-of-text token, so no text would ever end",
+            "has no end-of-text token, so no completion would ever end",
             file=name,
-            mend="set eos_token in tokenizer_config.json or eos_token_id in generation_config.json",
+            hint="set eos_token in tokenizer_config.json or eos_token_id in generation_config.json",
         )
     return ends

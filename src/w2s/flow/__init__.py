@@ -1,1 +1,1 @@
-"""Fingerprinted steps with their records written last: reuse, resume, and a plan that gives reasons."""
+"""Steps with fingerprints: plan, reuse and resume."""

@@ -1,4 +1,4 @@
-"""What a step is, as a hash. Only what can be proved stable across processes and machines gets in (ours)."""
+"""A step's identity: a hash that is stable across processes and machines (ours)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
+MOVED: Mapping[str, str] = {}
+"""New to old `module:qualname` of moved step functions; else finished runs run again."""
+
 
 def canonical(value: Any, place: str = "params") -> Any:
-    """`value` as JSON data with one form only: tuples and sets become lists, sets are sorted.
+    """`value` as JSON data in one form; sets become sorted lists.
 
     Raises:
-        TypeError: a value whose identity is not proved stable (callables, objects, NaN, paths, keys that
-            are not strings, sets of mixed types); the message names its place.
+        TypeError: no stable identity: an object, NaN, a path, a key that is no string.
     """
     if value is None or type(value) in (bool, int, str):
         return value
@@ -43,19 +45,19 @@ def canonical(value: Any, place: str = "params") -> Any:
 
 
 def qualified(function: Callable[..., Any]) -> str:
-    """`module:qualname` of a function at the top level of a module.
+    """`module:qualname` of a function, as in `MOVED` if there.
 
     Raises:
-        TypeError: a lambda, a closure or an object: two of them can share a name, and they hide values.
+        TypeError: not a top-level function.
     """
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     if not module or not name or "<" in name:
         raise TypeError(f"{function!r} must be a function at the top level of a module to have a stable identity")
-    return f"{module}:{name}"
+    return MOVED.get(f"{module}:{name}", f"{module}:{name}")
 
 
 def payload(name: str, function: Callable[..., Any], version: int, params: Mapping[str, Any]) -> dict[str, Any]:
-    """All that a step's identity holds, apart from its inputs. Kept in its record, so that a change can be shown."""
+    """A step's identity without its inputs."""
     return {"name": name, "function": qualified(function), "version": version, "params": canonical(params)}
 
 
@@ -66,33 +68,33 @@ def digest(value: Any) -> str:
 
 
 def fingerprint(content: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
-    """SHA-256 of a step's payload and the fingerprints of its inputs, by role."""
+    """SHA-256 of a payload and its inputs' fingerprints."""
     return digest({**content, "inputs": inputs})
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What changed between two payloads, field by field, in the words of `w2s plan`."""
-    found = []
+    """Changes between two payloads, by field."""
+    changes = []
     if before.get("function") != after["function"]:
-        found.append(f"code moved from {before.get('function')} to {after['function']}")
+        changes.append(f"code moved from {before.get('function')} to {after['function']}")
     if before.get("version") != after["version"]:
-        found.append(f"code version changed {before.get('version')} -> {after['version']}")
-    found += _fields(before.get("params"), after["params"], "")
-    return found
+        changes.append(f"code version changed {before.get('version')} -> {after['version']}")
+    changes += _fields(before.get("params"), after["params"], "")
+    return changes
 
 
 def _fields(before: Any, after: Any, place: str) -> list[str]:
     if isinstance(before, dict) and isinstance(after, dict):
-        found = []
+        changes = []
         for key in sorted({*before, *after}):
             below = f"{place}.{key}" if place else key
             if key not in before:
-                found.append(f"{below} added ({_short(after[key])})")
+                changes.append(f"{below} added ({_short(after[key])})")
             elif key not in after:
-                found.append(f"{below} removed (was {_short(before[key])})")
+                changes.append(f"{below} removed (was {_short(before[key])})")
             else:
-                found += _fields(before[key], after[key], below)
-        return found
+                changes += _fields(before[key], after[key], below)
+        return changes
     if json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True):  # 1, 1.0 and true differ
         return [f"{place} changed from {_short(before)} to {_short(after)}"]
     return []

@@ -2,133 +2,153 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
+import errno
+import logging
 import os
 import socket
-import tempfile
-import threading
 import time
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+
+from filelock import FileLock, LeaseSettingsMismatch, SoftFileLease, Timeout
 
 from w2s.errors import UserError
 
-BEAT_SECONDS = 5.0
-STALE_SECONDS = 60.0
-"""A holder on another host is dead after this long without a heartbeat: twelve missed beats."""
+BEAT = 5.0
+"""Seconds between heartbeats."""
+
+EXPIRY = 60.0
+"""Seconds until a silent holder counts as dead; equal in all processes."""
+
+_NO_FLOCK = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK})
+
+_log = logging.getLogger(__name__)
 
 
 class Lock:
-    """Holds `<folder>/.lock`: process, host, and a heartbeat in the file's modification time.
+    """Holds a folder by two files.
 
-    The file is never deleted; it is read and written only under `flock`, so that judging a holder dead and
-    taking its place is one action. What a killed writer left half written is a dead holder's.
+    `.lock` is under `flock`, which the kernel frees when a process dies. `.lease` is for hosts that do not share
+    `flock`; it expires without heartbeats.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / ".lock"
-        self._token = uuid.uuid4().hex
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="w2s-lock", daemon=True)
+    def __init__(self, folder: Path, *, expiry: float = EXPIRY, beat: float = BEAT) -> None:
+        self._folder, self._expiry, self._beat = folder, expiry, beat
+        self._flock = FileLock(folder / ".lock", thread_local=False, fallback_to_soft=False)
+        self._lease = SoftFileLease(
+            folder / ".lease", lease_duration=expiry, heartbeat_interval=beat, thread_local=False
+        )
 
     def __enter__(self) -> Lock:
-        """Take the lock.
-
-        Raises:
-            UserError: another process that is alive holds it.
-        """
-        with self._open() as file:
-            holder = _read(file)
-            if holder and _alive(holder, self._path):
-                raise UserError(
-                    f"this run folder is in use by process {holder.get('pid')} on {holder.get('host')} "
-                    f"since {holder.get('since')}",
-                    file=self._path.parent,
-                    mend="wait for it to end, or choose another folder with --out",
-                )
-            since = time.strftime("%Y-%m-%d %H:%M:%S")
-            pid = os.getpid()
-            mine = {"pid": pid, "born": _born(pid), "host": socket.gethostname(), "since": since, "token": self._token}
-            _write(file, json.dumps(mine))
-        self._thread.start()
+        """Raises UserError if a live process holds it, or the folder cannot be written."""
+        try:
+            self._take_flock()
+            try:
+                self._take_lease()
+            except BaseException:
+                self._flock.release()
+                raise
+        except Timeout:
+            raise self._in_use("wait for it to end, or choose another folder with --out") from None
+        except LeaseSettingsMismatch:
+            raise self._in_use(f"where no run is alive in this folder, delete {self._lease.lock_file}") from None
+        except OSError as error:
+            raise UserError(f"cannot be written ({error.strerror})", file=self._folder / ".lock") from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the lock back."""
-        self._stop.set()
-        self._thread.join()
-        with self._open() as file:
-            if _read(file).get("token") == self._token:
-                _write(file, "")
+        self._lease.release()
+        self._flock.release()
 
     def check(self) -> None:
-        """Raises UserError if the lock was lost: this process slept so long that another host took it for dead."""
-        with self._open() as file:
-            holder = _read(file)
-        if holder.get("token") != self._token:
-            raise UserError(
-                f"this run folder was taken over by process {holder.get('pid')} on {holder.get('host')}",
-                file=self._path.parent,
-                mend="let that process finish; nothing of this one's unfinished step is kept",
-            )
+        """Raise UserError if another host has taken the lock."""
+        if self._is_mine():
+            return
+        time.sleep(self._beat)  # another process that looks at the lease may move it for a moment
+        if self._is_mine():
+            return
+        raise UserError(
+            f"this run folder was taken over by {self._holder()}",
+            file=self._folder,
+            hint="let that process finish; nothing of this one's unfinished step is kept",
+        )
 
-    def _beat(self) -> None:
-        while not self._stop.wait(BEAT_SECONDS):
-            with contextlib.suppress(OSError):  # a missed beat is harmless, the next one comes
-                os.utime(self._path)
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[IO[str]]:
+    def _take_flock(self) -> None:
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._flock.acquire(timeout=0)
+        except Timeout:
+            raise
         except OSError as error:
-            raise UserError(f"cannot be written ({error.strerror})", file=self._path) from error
-        with open(descriptor, "r+", encoding="utf-8", errors="replace") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield file
-            file.flush()
+            if error.errno not in _NO_FLOCK:
+                raise
+
+    def _take_lease(self) -> None:
+        try:
+            self._lease.acquire(timeout=0)
+            return
+        except Timeout:
+            pass
+        first = self._state()
+
+        def moved() -> bool:
+            return self._state() not in (first, None)
+
+        _log.warning("%s: waiting up to %.0f s for a sign of life of %s", self._folder, self._expiry, self._holder())
+        poll = self._beat / 10
+        try:
+            self._lease.acquire(timeout=self._expiry + 2 * poll, poll_interval=poll, cancel_check=moved)
+        except Timeout:
+            if moved():
+                raise
+            # The lease replaces a dead holder by exchanging two names, which NFS cannot do. The flock keeps others out.
+            self._lease.force_break()
+            self._lease.acquire(timeout=0)
+
+    def _state(self) -> tuple[int, ...] | None:
+        try:
+            status = os.stat(self._lease.lock_file)
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+
+    def _is_mine(self) -> bool:
+        owner = self._lease.owner
+        return self._lease.compromise is None and owner is not None and owner.token == self._lease.token
+
+    def _in_use(self, hint: str) -> UserError:
+        return UserError(f"this run folder is in use by {self._holder()}", file=self._folder, hint=hint)
+
+    def _holder(self) -> str:
+        owner = self._lease.owner
+        return "another process" if owner is None else _in_words(owner.pid, owner.hostname)
 
 
-def _read(file: IO[str]) -> dict[str, Any]:
-    file.seek(0)
+def holder(folder: Path) -> str | None:
+    """The live process that holds a folder, in words; None if there is none. Takes nothing.
+
+    A lease counts while it is fresh, and no longer than its process, if that is of this machine and in no container.
+    """
+    lease = SoftFileLease(folder / ".lease", lease_duration=EXPIRY, heartbeat_interval=BEAT, thread_local=False)
     try:
-        holder = json.loads(file.read())
-    except json.JSONDecodeError:
-        return {}
-    return holder if isinstance(holder, dict) else {}
+        owner, age = lease.owner, time.time() - os.stat(lease.lock_file).st_mtime
+    except (OSError, ValueError, LeaseSettingsMismatch):
+        return None
+    if owner is None:
+        return None
+    if age > EXPIRY or (owner.hostname == socket.gethostname() and not _alive(owner.pid)):
+        return None
+    return _in_words(owner.pid, owner.hostname)
 
 
-def _write(file: IO[str], text: str) -> None:
-    file.seek(0)
-    file.truncate()
-    file.write(text)
+def _in_words(pid: int, hostname: str) -> str:
+    host, _, container = hostname.partition("?pidns-")
+    return f"process {pid} on {host}" + (" (in a container)" if container else "")
 
 
-def _alive(holder: dict[str, Any], path: Path) -> bool:
-    if holder.get("host") != socket.gethostname():
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".clock-") as now:  # the file system's own clock
-            return os.stat(now.name).st_mtime - path.stat().st_mtime <= STALE_SECONDS
-    pid = int(holder.get("pid", 0))
-    if pid <= 0:  # os.kill would take it for a group
-        return False
+def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        pass
-    return bool(holder.get("born") == _born(pid))  # a number given to a new process is not the holder
-
-
-def _born(pid: int) -> str | None:
-    """When a process started, in ticks since a boot that is named; None for a zombie or where there is no /proc."""
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return None if state == "Z" else f"{boot}:{fields[18]}"
-    except (OSError, IndexError):
-        return None
+    except OSError:
+        return True
+    return True

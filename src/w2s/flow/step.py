@@ -1,4 +1,4 @@
-"""A step: a named function of parameters and earlier outputs. Steps are inert until the runner takes them."""
+"""A step: a named function of parameters and earlier outputs."""
 
 from __future__ import annotations
 
@@ -7,40 +7,65 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-from w2s.config import Runtime
-from w2s.costs import NO_WORK, Work
+from pydantic import BaseModel, ConfigDict
+
+from w2s.config.schema import Runtime
 from w2s.flow import fingerprint
+from w2s.flow.work import NO_WORK, Work
+
+
+class Params(BaseModel):
+    """All that decides a step's result, apart from its inputs.
+
+    A field that is None is not part of the identity: a new parameter keeps finished outputs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def identity(self) -> dict[str, Any]:
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+P_co = TypeVar("P_co", covariant=True)
+
+_RESERVED = frozenset({"records", ".work", ".lock", ".lease", ".reached.json", ".hashed.json", ".status.json"})
 
 
 class Progress(Protocol):
-    """Takes how much of a step is done, and the tokens made so far where these are counted."""
+    """Gets a step's progress."""
 
     def __call__(self, done: int, total: int, tokens: int = 0) -> None: ...
 
 
 @dataclass(frozen=True)
-class Context:
-    """What a step function gets.
+class Context(Generic[P_co]):
+    """The argument of a step function.
 
-    `inputs` are the finished outputs of the steps it needs (those that have one) and `results` their results,
-    by role. `output` does not exist yet: the function writes a file or a folder there, the runner moves it to
-    its place. `scratch` is a folder that survives a kill and belongs to this fingerprint: partial work goes there.
-    `cache` belongs to the run: what other steps may use again, each file named by all that decides its content.
-    `show` puts some lines before whoever watches.
+    Args:
+        inputs: output paths by role.
+        results: of the inputs, by role.
+        output: a free path; the runner moves it.
+        scratch: partial work; it survives a kill.
+        cache: shared by steps; a file's name must cover all that decides its content.
+        processes: engine processes kept between steps, or None.
+        measure: gets the number of a training's step, from 1, and what it measured.
     """
 
-    params: Mapping[str, Any]
+    params: P_co
     inputs: Mapping[str, Path]
     results: Mapping[str, dict[str, Any]]
     output: Path
     scratch: Path
     runtime: Runtime
     progress: Progress
-    given: Mapping[str, Any] = field(default_factory=dict)
+    resources: Any = None
     cache: Path | None = None
     show: Callable[[str], None] = lambda text: None
+    processes: Any = None
+    measure: Callable[[int, Mapping[str, float]], None] = lambda step, values: None
 
 
 @dataclass(frozen=True)
@@ -48,48 +73,48 @@ class Step:
     """One unit of work.
 
     Args:
-        name: unique in a run; also the name of its record.
-        run: a top-level function; it returns a result that JSON can hold, or raises `errors.BranchEnds`.
-        params: all that decides the result, beside the inputs.
-        inputs: the steps needed, by role.
-        output: where the output goes, relative to the run's folder; "" for a step with a result only.
-        version: raised by hand when the function's meaning changes.
-        expected_tokens: for the plan's estimate: tokens written, or trained on.
-        kind: steps of one kind and of one model share a rate of tokens a second.
-        work: what it does with a model; for the plan only.
-        given: what the function needs but an identity cannot hold (paths, data in memory). What of it decides
-            the result must be in `params` too, as a hash.
+        run: a top-level function; it returns JSON or raises `errors.BranchEnds`.
+        inputs: by role.
+        output: a path in the run's folder; "" for none.
+        version: raise it by hand when the function's meaning changes.
+        expected_tokens: written or trained on, for plans.
+        resources: not in the identity; `params` must have a hash of what decides the result.
+        outdated: why an output of an earlier version does not do, by its record's result; else None. Unlike `version`
+            it spares the outputs that the change does not touch.
+        needs_all: else it goes without the inputs that have ended.
     """
 
     name: str
-    run: Callable[[Context], dict[str, Any]]
-    params: Mapping[str, Any] = field(default_factory=dict)
+    run: Callable[[Context[Any]], dict[str, Any]]
+    params: Params | Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Step] = field(default_factory=dict)
     output: str = ""
     version: int = 1
     expected_tokens: int = 0
     kind: str = ""
     work: Work = NO_WORK
-    given: Mapping[str, Any] = field(default_factory=dict)
+    resources: Any = None
+    outdated: Callable[[Mapping[str, Any]], str | None] = lambda result: None
+    needs_all: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse names and places that could leave the run's folder."""
+        """Refuse paths that could leave the run's folder."""
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", self.name):
             raise ValueError(f"step name {self.name!r}: only letters, digits, '_', '-' and '.'")
         parts = PurePosixPath(self.output).parts
-        taken = (self.output and not parts) or parts[:1] in (("records",), (".work",), (".lock",), (".reached.json",))
-        if ".." in parts or self.output.startswith("/") or taken:
-            raise ValueError(f"step {self.name}: output {self.output!r} must be a place of its own in the run's folder")
+        reserved = (self.output and not parts) or {*parts[:1]} & _RESERVED
+        if ".." in parts or self.output.startswith("/") or reserved:
+            raise ValueError(f"step {self.name}: output {self.output!r} must be a path of its own in the run's folder")
 
     @property
     def rate(self) -> str:
-        """What its speed is known by: "generate", "weak train"."""
+        """The name of its speed: "weak train"."""
         return f"{self.work.model} {self.kind}".strip()
 
     @cached_property
     def payload(self) -> dict[str, Any]:
-        """Its identity without its inputs."""
-        return fingerprint.payload(self.name, self.run, self.version, self.params)
+        params = self.params.identity() if isinstance(self.params, Params) else self.params
+        return fingerprint.payload(self.name, self.run, self.version, params)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -98,24 +123,27 @@ class Step:
 
 
 def ordered(steps: Iterable[Step]) -> list[Step]:
-    """The steps and all they need, each after its inputs; otherwise in the order given.
+    """The steps and their inputs, inputs first.
 
     Raises:
-        ValueError: two different steps share a name, or the place of one output is inside another's.
+        ValueError: different steps share a name, or outputs overlap.
     """
-    found: dict[str, Step] = {}
+    by_name: dict[str, Step] = {}
 
     def visit(step: Step) -> None:
+        if by_name.get(step.name) is step:
+            return
         for needed in step.inputs.values():
             visit(needed)
-        if found.setdefault(step.name, step).fingerprint != step.fingerprint:
+        if by_name.setdefault(step.name, step).fingerprint != step.fingerprint:
             raise ValueError(f"two different steps are named {step.name}")
 
     for step in steps:
         visit(step)
-    places = {step.name: PurePosixPath(step.output) for step in found.values() if step.output}
-    for name, place in places.items():
-        for other, second in places.items():
-            if name != other and (place == second or second in place.parents):
-                raise ValueError(f"the outputs of steps {name} and {other} overlap: {place}, {second}")
-    return list(found.values())
+    places = [(step.name, PurePosixPath(step.output)) for step in by_name.values() if step.output]
+    owners = {place: name for name, place in places}
+    for name, place in places:
+        for above in (place, *place.parents):
+            if owners.get(above, name) != name:
+                raise ValueError(f"the outputs of steps {name} and {owners[above]} overlap: {place}, {above}")
+    return list(by_name.values())

@@ -1,96 +1,147 @@
-"""Outputs and records of a run's folder. The record comes last: without it nothing counts as made."""
+"""Outputs and records in a run's folder; an output without a record does not count."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import math
 import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from w2s import disk
+from w2s.data import disk, sealed
 from w2s.errors import UserError
+from w2s.flow import integrity
 from w2s.flow.step import Step
 
-SCHEMA = 1
-CHECKED_BYTES = 1_000_000
-"""Files below this are read again when their record is reused; of larger ones only the size is compared."""
+SCHEMA = 2
+"""Of written records; earlier ones are read."""
 
 
 class Store:
-    """The layout: `records/<step>.json`, `<output>`, and `.work/<step>-<fingerprint>/` with scratch and output.
-
-    `.reached.json` says which of the records belong to the last run of this folder: those of an earlier one stay until
-    they are replaced.
-    """
+    """The files: `records/<step>.json`, outputs, `.work/` (partial), `.reached.json` (the last run's steps)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._work = folder / ".work"
+        self._hashes = integrity.Hashes(folder)
 
     def record(self, name: str) -> dict[str, Any] | None:
-        """A step's record; None if there is none that this version can read."""
+        """None if it is missing or damaged."""
         try:
-            found = json.loads(self._record_path(name).read_bytes())
-        except (OSError, ValueError):
+            record = json.loads(disk.read(self._record_path(name)))
+            return record if integrity.is_record(record, name, SCHEMA) else None
+        except (OSError, ValueError, RecursionError):
             return None
-        return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """All records, by name."""
-        for path in sorted((self.folder / "records").glob("*.json")):
-            if (found := self.record(path.stem)) is not None:
-                yield found
+        for name in self.names():
+            if (record := self.record(name)) is not None:
+                yield record
 
-    def reach(self, steps: Iterable[Step], *, durable: bool = False) -> None:
-        """Write down that this run has come to the end of these steps, and of no others.
+    def names(self) -> list[str]:
+        """Of all records, damaged ones too."""
+        return [path.stem for path in sorted((self.folder / "records").glob("*.json"))]
 
-        Durable where a run begins, since what stands there speaks for another run, and where it ends. In between a
-        power cut costs at most what the next run finds again, and waiting for the disk at each step costs seconds.
-        """
-        text = json.dumps({step.name: step.fingerprint for step in steps}, indent=1)
+    def damaged_record(self, name: str) -> str | None:
+        path = self._record_path(name)
+        if self.record(name) is not None or not path.exists():
+            return None
+        return f"record changed on disk: records/{path.name} is not what was written"
+
+    def reach(self, steps: Iterable[Step], of: int, *, skipped: Collection[str] = (), durable: bool = False) -> None:
+        """Write which steps this run has ended, `of` how many; `durable` at its beginning and end."""
+        reached = {step.name: step.fingerprint for step in steps}
+        content = {"reached": reached, "skipped": [name for name in reached if name in skipped], "of": of}
+        text = json.dumps(sealed.seal(content), indent=1)
         disk.write(self.folder / ".reached.json", text + "\n", durable=durable)
 
     def reached(self) -> dict[str, str] | None:
-        """The fingerprints of the steps that the last run came to the end of; a skipped one has no record.
+        """Fingerprints of the last run's steps.
 
-        None in a folder from before this was written down.
+        None if an earlier version ran; empty if the file was changed.
         """
+        content = self._reached()
+        return None if content is None else content.get("reached", {})
+
+    def left(self) -> tuple[int, int] | None:
+        """How many steps the last run has not ended, of how many; None if an earlier version ran."""
+        content = self._reached() or {}
+        return None if "of" not in content else (content["of"] - len(content["reached"]), content["of"])
+
+    def lost_records(self) -> list[str]:
+        """Damage to `.reached.json`, and missing records."""
+        content = self._reached()
+        if content is None:
+            return []
+        if not content:
+            return ["record changed on disk: .reached.json is not what was written"]
+        here = {*self.names(), *content["skipped"]}
+        return [f"record missing: records/{name}.json" for name in content["reached"] if name not in here]
+
+    def _reached(self) -> dict[str, Any] | None:
+        """None if missing, empty if changed."""
         try:
-            found = json.loads((self.folder / ".reached.json").read_bytes())
+            content = json.loads(disk.read(self.folder / ".reached.json"))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
+        if not isinstance(content, dict):
+            return {}
+        if all(isinstance(value, str) for value in content.values()):  # as with schema 1: fingerprints alone
+            return {"reached": content, "skipped": list(content)}
+        return content if sealed.is_sealed(content) else {}
 
     def damage(self, record: dict[str, Any]) -> str | None:
-        """Why the output of a record cannot be used, or None."""
+        """Why an output cannot be used, or None."""
+        found = list(self.damages(record))
+        return None if not found else found[0] + (f", and {len(found) - 1} more files" if len(found) > 1 else "")
+
+    def damages(self, record: dict[str, Any], *, read: bool = False) -> Iterator[str]:
+        """Output files that are missing, changed or added; `read` hashes large ones again too."""
         for file in record["files"]:
-            path = self.folder / file["path"]
+            name, path = file["path"], self.folder / file["path"]
             try:
                 size = path.stat().st_size
-            except OSError:
-                return f"output missing: {file['path']}"
-            if size != file["bytes"]:
-                return f"output changed on disk: {file['path']} has {size} bytes, not {file['bytes']}"
-            if size < CHECKED_BYTES and disk.sha256(path) != file["sha256"]:
-                return f"output changed on disk: {file['path']} has other content"
-        return None
+                if size != file["bytes"]:
+                    yield f"output changed on disk: {name} has {size} bytes, not {file['bytes']}"
+                elif not self._hashes.equal(path, file["sha256"], read=read):
+                    yield f"output changed on disk: {name} has other content"
+            except FileNotFoundError:
+                yield f"output missing: {name}"
+            except OSError as error:
+                yield f"output cannot be read: {name} ({error.strerror})"
+        yield from (f"output changed on disk: {name} is not on record" for name in self.added(record))
+
+    def added(self, record: dict[str, Any]) -> list[str]:
+        """Files in the output's folder that are not on record."""
+        place = self.folder / record["output"]
+        if not record["output"] or not place.is_dir():
+            return []
+        names = (path.relative_to(self.folder).as_posix() for path in _files(place))
+        return sorted({*names} - {file["path"] for file in record["files"]})
+
+    def remember_hashes(self) -> None:
+        self._hashes.save()
 
     def partial(self, step: Step) -> bool:
-        """Whether a killed run left partial work under this identity."""
+        """Whether a killed run left partial work."""
         scratch = self._work_path(step) / "scratch"
         return scratch.is_dir() and any(scratch.iterdir())
 
+    def unfinished(self) -> list[str]:
+        """Names of steps with partial work, of any fingerprint."""
+        found = (re.fullmatch("(.+)-[0-9a-f]{12}", path.name) for path in self._work.glob("*-*"))
+        return sorted({match[1] for match in found if match})
+
     def open(self, step: Step) -> tuple[Path, Path]:
-        """(output, scratch) for a step that starts: an empty place, and whatever partial work was left."""
+        """Free places for output and scratch; partial work of other fingerprints goes."""
+        self._tidy(step, but=self._work_path(step))
         work = self._work_path(step)
         try:
             shutil.rmtree(work / "output", ignore_errors=True)
@@ -101,10 +152,9 @@ class Store:
         return work / "output" / (Path(step.output).name or "none"), work / "scratch"
 
     def commit(self, step: Step, record: dict[str, Any]) -> dict[str, Any]:
-        """Move a finished output to its place, then write its record; returns the record as it can be read back.
+        """Move the output to its place, then write and return its record.
 
-        The old record goes first: were it still there when a kill falls between the two renames, it would
-        speak for an output that is not its own.
+        The old record goes first: after a kill it must not describe the new output.
         """
         written = self._work_path(step) / "output" / (Path(step.output).name or "none")
         keep = bool(step.output) and record["status"] == "done"
@@ -123,8 +173,9 @@ class Store:
             }
             for path in files
         ]
-        record["digest"] = hashlib.sha256(json.dumps(record["files"]).encode()).hexdigest()
-        text = json.dumps(_finite(record), indent=1, ensure_ascii=False, allow_nan=False)
+        record["digest"] = integrity.files_digest(record["files"])
+        content = json.loads(json.dumps(_finite(record), allow_nan=False))
+        text = json.dumps(sealed.seal(content), indent=1, ensure_ascii=False)
         self.remove(step)
         if keep:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +185,6 @@ class Store:
         return dict(json.loads(text))
 
     def remove(self, step: Step) -> None:
-        """Take a step's record away, then its output."""
         path = self._record_path(step.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         disk.remove(path)
@@ -143,21 +193,24 @@ class Store:
             self._discard(place)
 
     def tidy(self, step: Step) -> None:
-        """Remove the partial work of a step that is finished, under any fingerprint."""
+        """Remove a step's partial work, of any fingerprint."""
+        self._tidy(step)
+
+    def _tidy(self, step: Step, but: Path | None = None) -> None:
         if self._work.is_dir():
             for path in self._work.iterdir():
-                if re.fullmatch(re.escape(step.name) + "-[0-9a-f]{12}", path.name):
+                if path != but and re.fullmatch(re.escape(step.name) + "-[0-9a-f]{12}", path.name):
                     self._discard(path)
 
-    def sweep(self) -> None:
-        """Remove what a kill left in the middle of a removal."""
-        for path in self._work.glob(".removed-*"):
+    def sweep(self, *, ended: bool = False) -> None:
+        """Finish interrupted removals; once a run has `ended`, also partial work of steps that it no longer has."""
+        for path in list(self._work.glob("*" if ended else ".removed-*")):
             self._discard(path)
         with contextlib.suppress(OSError):  # not empty, or not there
             self._work.rmdir()
 
     def _discard(self, path: Path) -> None:
-        """Rename first, so that a kill cannot leave half of a folder where a whole one is looked for."""
+        """Rename first: a kill must not leave half a folder."""
         self._work.mkdir(exist_ok=True)
         removed = self._work / f".removed-{uuid.uuid4().hex}"
         os.replace(path, removed)
@@ -178,7 +231,7 @@ def _files(place: Path) -> list[Path]:
 
 
 def _finite(value: Any) -> Any:
-    """NaN and infinities become null: a diverged loss must not make the record of a finished step unwritable."""
+    """NaN and infinities as null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

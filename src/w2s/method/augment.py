@@ -1,10 +1,6 @@
-"""Where agreement is scarce: more training questions, up to a target count.
+"""More training questions where agreement is scarce (paper: MATH).
 
-The paper augments Stage I where few answers agree (MATH with Gemma-2b: 448 to 1,000 questions; with Mistral-7b: 584 to
-2,000). Its released sets show what was added: questions on which both models answer and *disagree*, none on which they
-agree, in random order after the kept ones. Of the added texts 9 to 12 % are right, against 57 % of the kept ones.
-`agreeing` asks for more first: one of several sampled answers that agrees. `disagreeing` does as the release. Both look
-at one question; `streams.augment` adds those of the smallest ranks, up to the target.
+`disagreeing` does as the released sets; `agreeing` uses sampled answers (ours).
 """
 
 from __future__ import annotations
@@ -12,38 +8,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from w2s.method.agreement import Kept
+from w2s.method.agreement import agrees
+from w2s.method.selector import Selected
 from w2s.records import Answered
 from w2s.seeds import derive
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A question that can be added, with its two texts. Those of smaller `rank` are added first."""
+    """A question to add; smaller `rank` first."""
 
     rank: tuple[float, int]
-    pair: Kept
+    selected: Selected
 
 
 def agreeing(weak: Answered, samples: Sequence[Answered], seed: int) -> Candidate | None:
-    """The weak text and the agreeing sample with the smallest number; None where no sample agrees (ours).
+    """The weak completion and the first sample that agrees, neither cut, or None (ours).
 
-    The larger the share of agreeing samples, the smaller the rank; ties in an order drawn by `seed` and the id. No
-    answer never agrees. One question at a time: all are of one id.
+    More agreeing samples rank first.
     """
-    found = [sample for sample in samples if sample.key is not None and sample.key == weak.key]
-    if not found:
+    same = [sample for sample in samples if agrees(weak, sample)]
+    whole = [sample for sample in same if not sample.cut]
+    if weak.cut or not whole:
         return None
-    rank = -len(found) / len(samples), derive(seed, "augment", weak.id)
-    return Candidate(rank, Kept(weak.id, weak, min(found, key=lambda sample: sample.sample)))
+    rank = -len(same) / len(samples), derive(seed, "augment", weak.id)
+    return Candidate(rank, Selected(weak, min(whole, key=lambda sample: sample.sample)))
 
 
 def disagreeing(weak: Answered, strong: Sequence[Answered], seed: int) -> Candidate | None:
-    """The two texts of a question on which both sides answer, and disagree; None of another one.
-
-    In an order drawn by `seed` and the id. Source: the released MATH sets (deduced from the data).
-    """
-    (other,) = strong or (None,)
-    if other is None or weak.key is None or other.key in (None, weak.key):
+    """Both completions, if both models answer, whole, and disagree. Source: deduced from the released MATH sets."""
+    if not strong:
         return None
-    return Candidate((0.0, derive(seed, "fill", weak.id)), Kept(weak.id, weak, other))
+    (other,) = strong
+    if weak.key is None or other.key is None or weak.cut or other.cut or agrees(weak, other):
+        return None
+    return Candidate((0.0, derive(seed, "fill", weak.id)), Selected(weak, other))

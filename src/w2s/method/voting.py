@@ -1,36 +1,87 @@
-"""Self-consistency: the most common answer among the samples of a question (paper, Stage II; released code)."""
+"""Self-consistency: samples vote, and the vote judges the weak completion (paper, Stage II)."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from w2s.records import Answered
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """The outcome over `n` samples; samples without an answer are in `n` and nowhere else.
+    """The majority answer (None: no sample answers), its share of all `n` samples, and votes per answer.
 
-    `confidence` is the winner's share of all `n` samples, between 0 and 1; `key` is None where no sample answers.
-    `counts` is by key, in the order in which the keys first came.
+    `n` counts samples without an answer. `counts` is in order of first votes.
     """
 
     key: str | None
     confidence: float
     n: int
-    counts: dict[str, int]
+    counts: Mapping[str, int]
 
 
 def vote(samples: Sequence[Answered]) -> Vote:
-    """The majority answer of one question's samples; of tied answers the one seen first wins.
+    """The majority vote of one question's samples; of tied answers the first wins.
 
-    No answer never wins but stays in the denominator. Source: released code. It lets "no answer" win and then drops
-    the question; from a threshold above one half on, that is the same decision.
+    No answer never wins, but stays in the denominator (released code: likewise above one half). An answer that stands
+    before a cut votes (released code: likewise).
     """
     counts = Counter(sample.key for sample in samples if sample.key is not None)
     if not counts:
         return Vote(None, 0.0, len(samples), {})
     winner, count = counts.most_common(1)[0]
-    return Vote(winner, count / len(samples), len(samples), dict(counts))
+    return Vote(winner, count / len(samples), len(samples), counts)
+
+
+def rarest(votes: Vote) -> str:
+    """The answer with the fewest votes; of equal ones the last to come."""
+    return min(reversed([*votes.counts]), key=lambda key: votes.counts[key])
+
+
+def voter(samples: Sequence[Answered], key: str | None) -> Answered | None:
+    """The first sample with an answer, a whole one if there is; None: no sample has it."""
+    giving = [sample for sample in samples if sample.key == key and key is not None]
+    return next((sample for sample in giving if not sample.cut), next(iter(giving), None))
+
+
+@dataclass(frozen=True, slots=True)
+class PairRule:
+    """The settings of Stage II. Both thresholds are inclusive.
+
+    Args:
+        confidence: tau, the least share of the majority (paper: 0.6).
+        reject_confidence: from here the weak completion may be rejected (released code: 0.8).
+        max_pairs: per question (released code: 1 on GSM8K, 3 on MATH).
+    """
+
+    confidence: float
+    reject_confidence: float
+    max_pairs: int = 1
+
+
+Role = Literal["chosen", "rejected"]
+"""The weak completion's side of a pair."""
+Reason = Literal["no_answer", "low_confidence", "unsure", "empty_weak_text", "cut"]
+"""Why there are no pairs; "unsure": the weak answer differs, below `reject_confidence`; "cut": the weak text is cut."""
+
+
+def decide(weak: Answered, majority: Vote, rule: PairRule) -> Role | Reason:
+    """The weak completion's role against the majority, or the reason why it has none.
+
+    Source: paper, released code. One without an answer may be rejected; an empty or cut one is never used (ours).
+    """
+    if majority.key is None:
+        return "no_answer"
+    if majority.confidence < rule.confidence:
+        return "low_confidence"
+    agrees = weak.key == majority.key
+    if not agrees and majority.confidence < rule.reject_confidence:
+        return "unsure"
+    if not agrees and not weak.response.strip():
+        return "empty_weak_text"
+    if weak.cut:
+        return "cut"
+    return "chosen" if agrees else "rejected"

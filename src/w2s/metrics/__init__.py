@@ -1,1 +1,1 @@
-"""Numbers about models and selections. They take verdicts and counts, never a question or a gold answer."""
+"""Numbers about models and selections, from verdicts and counts only."""

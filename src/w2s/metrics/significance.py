@@ -1,4 +1,4 @@
-"""Is one model better than another on the same questions? The test and the interval are paired."""
+"""Paired comparison of two models on the same questions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from w2s.metrics.accuracy import Z95
 
 
 def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
-    """The exact two-sided p of McNemar's test; position i of `a` and `b` is the same question.
-
-    Only questions on which exactly one is correct count: p = min(1, 2 P(X <= smaller)) with X ~ Binomial(m, 1/2).
-    """
+    """Exact two-sided p of McNemar's test."""
     only_a, only_b = _discordant(a, b)
     m, smaller = only_a + only_b, min(only_a, only_b)
     term, tail = 1, 1  # C(m, 0) and its running sum, in exact integers
@@ -23,12 +20,9 @@ def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
 
 
 def difference_interval(a: Sequence[bool], b: Sequence[bool]) -> tuple[float, float]:
-    """The 95 % interval of accuracy(a) - accuracy(b); position i of `a` and `b` is the same question.
+    """95 % interval of accuracy(a) - accuracy(b), adjusted Wald; NaN without questions.
 
-    Wald's interval, with one question more that `a` alone answers rightly and one that `b` does, cut at -1 and 1. It
-    holds the difference, and is no point where the models never differ. (NaN, NaN) without questions.
-
-    Source: Bonett and Price 2012 (adjusted Wald); recommended by Fagerland, Lydersen and Laake 2014.
+    Source: Bonett and Price 2012.
     """
     only_a, only_b = _discordant(a, b)
     if not a:

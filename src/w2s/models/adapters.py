@@ -1,4 +1,4 @@
-"""Folders that hold a PEFT adapter instead of a whole model."""
+"""PEFT adapter folders."""
 
 from __future__ import annotations
 
@@ -8,101 +8,94 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from w2s import disk
-from w2s.config import Lora
+from w2s.config.schema import Lora
 from w2s.errors import UserError, lacks_memory
+from w2s.models import files
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 
 
 def split(model: str | Path) -> tuple[str | Path, Path | None]:
-    """(reference of the base, adapter folder) of an adapter folder; any other reference with None.
+    """(base reference, adapter folder), or (model, None).
 
     Raises:
-        UserError: the adapter's weights are missing or pickled, or it does not say what its base is.
+        UserError: no safetensors weights, no base, or an adapter as base.
     """
     folder = Path(model)
     if not is_adapter(folder):
         return model, None
     if not (folder / WEIGHTS).is_file():
         raise UserError(
-            "the adapter has no safetensors weights", file=folder, expected=WEIGHTS, mend="save it again with PEFT"
+            "the adapter has no safetensors weights", file=folder, expected=WEIGHTS, hint="save it again with PEFT"
         )
     config = read(folder)
     base, revision = config.get("base_model_name_or_path"), config.get("revision")
     if not isinstance(base, str) or not base:
-        raise UserError("does not say which model the adapter belongs to", file=folder / CONFIG, field="base_model")
+        raise UserError("does not name the base model", file=folder / CONFIG, field="base_model")
     if is_adapter(Path(base)):
         raise UserError(
-            "is an adapter on an adapter", file=folder, mend=f"merge {base} into its own base, and train on that"
+            "is an adapter on an adapter", file=folder, hint=f"merge {base} into its own base, and train on that"
         )
     return (f"{base}@{revision}" if revision and not Path(base).is_dir() else base), folder
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether the folder holds an adapter."""
+    """Whether it holds an adapter."""
     return (folder / CONFIG).is_file()
 
 
 def digest(folder: Path) -> str:
-    """sha256 of what the adapter does; where its base lies is no part of it."""
+    """sha256 of settings and weights, without the base's path."""
     settings = {name: value for name, value in read(folder).items() if name != "base_model_name_or_path"}
     text = json.dumps(settings, sort_keys=True)
-    return hashlib.sha256(f"{text}\0{disk.sha256(folder / WEIGHTS)}".encode()).hexdigest()
+    return hashlib.sha256(f"{text}\0{files.sha256(folder / WEIGHTS)}".encode()).hexdigest()
 
 
 def read(folder: Path) -> dict[str, Any]:
     """The adapter's configuration.
 
     Raises:
-        UserError: it is not a JSON object.
+        UserError: no JSON object.
     """
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"is not valid JSON ({error})", file=folder / CONFIG) from error
-    if not isinstance(config, dict):
-        raise UserError("is not a JSON object", file=folder / CONFIG)
-    return config
+    return files.read_json(folder / CONFIG)
 
 
 def can_continue(folder: Path, lora: Lora) -> None:
-    """Refuse to train the adapter of `folder` on as one that it is not.
+    """Refuse to continue an adapter with other settings.
 
     Raises:
-        UserError: its rank, scale or targets are not those of `lora`.
+        UserError: rank, alpha or targets differ.
     """
     config = read(folder)
     targets = config.get("target_modules")
-    found = (config.get("r"), config.get("lora_alpha"), sorted(targets) if isinstance(targets, list) else targets)
-    refuse_other(found, (lora.rank, lora.alpha, sorted(lora.targets)), folder)
+    targets = sorted(map(str, targets)) if isinstance(targets, list) else targets
+    before = (config.get("r"), config.get("lora_alpha"), targets)
+    refuse_other(before, (lora.rank, lora.alpha, sorted(lora.targets)), folder)
 
 
-def refuse_other(found: tuple[Any, Any, Any], asked: tuple[Any, Any, Any], file: Path | None = None) -> None:
-    """As `can_continue`, of (rank, alpha, sorted targets)."""
-    if found != asked:
+def refuse_other(before: tuple[Any, Any, Any], after: tuple[Any, Any, Any], file: Path | None = None) -> None:
+    """As `can_continue`, for (rank, alpha, sorted targets)."""
+    if before != after:
         differ = [
             f"{name} {was} there and {now} here"
-            for name, was, now in zip(("rank", "alpha", "targets"), found, asked, strict=True)
+            for name, was, now in zip(("rank", "alpha", "targets"), before, after, strict=True)
             if was != now
         ]
         raise UserError(
-            f"an adapter is trained on as it is, and this one differs: {'; '.join(differ)}",
+            f"an adapter keeps its settings in further training, and these differ: {'; '.join(differ)}",
             file=file,
             field="preference.lora" if file is None else "lora",
             expected="the rank, alpha and targets of the adapter that training starts from",
-            mend="give both trainings the same ones, or merge the earlier adapter: training.lora.save=merged",
+            hint="give both trainings the same ones, or merge the earlier adapter: training.lora.save=merged",
         )
 
 
 def save_merged(base: Path, folder: Path, out: Path) -> None:
-    """Write the model of `base` with the adapter of `folder` added to its weights, in float32, into `out`.
-
-    In the base's own format, often bfloat16, small differences would be rounded away.
+    """Write the merged model, in float32 to keep small updates.
 
     Raises:
-        UserError: the two do not go together.
+        UserError: the adapter does not fit its base.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -115,22 +108,22 @@ def save_merged(base: Path, folder: Path, out: Path) -> None:
         AutoTokenizer.from_pretrained(base, local_files_only=True).save_pretrained(out)
     except Exception as error:  # transformers and PEFT share no base class
         if lacks_memory(error):
-            raise  # nothing is wrong with the files
+            raise  # the files are right
         reason = next(iter(str(error).splitlines()), "no reason given")
         raise UserError(
-            f"the adapter does not go with its base {base} ({type(error).__name__}: {reason})",
+            f"the adapter does not fit its base {base} ({type(error).__name__}: {reason})",
             file=folder,
-            mend="check base_model_name_or_path in its configuration, or save it again with PEFT",
+            hint="check base_model_name_or_path in its configuration, or save it again with PEFT",
         ) from error
 
 
 def merge(network: Any, folder: Path) -> Any:
-    """`network` with the adapter of `folder` added to its weights."""
+    """`network` with the adapter merged."""
     return library().PeftModel.from_pretrained(network, folder).merge_and_unload()
 
 
 def library() -> Any:
-    """PEFT. It imports bitsandbytes where that is installed, which would advise to install kernels from a hub."""
+    """PEFT, with bitsandbytes silenced."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     import peft
 

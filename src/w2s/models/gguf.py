@@ -1,8 +1,4 @@
-"""GGUF files become model folders that everything else can read: weights dequantised once, the tokenizer mended.
-
-Transformers reads the weights and most of the tokenizer. What it leaves out is put right here, after llama.cpp's source
-(llama-vocab.cpp): the split of digits, and the token that begins a text.
-"""
+"""GGUF files become model folders: dequantised, with a tokenizer corrected after llama.cpp (llama-vocab.cpp)."""
 
 from __future__ import annotations
 
@@ -13,18 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from w2s import disk
 from w2s.errors import UserError, lacks_memory
-from w2s.models import cache
+from w2s.models import cache, files
 
 FORMAT = 1
-"""Part of the identity: raised when this module would make other files of the same GGUF."""
+"""Part of the identity: raise it when the output changes."""
 
 _PLAIN = ("gpt-2", "phi-2", "mpt", "olmo", "jais")
 _SINGLE_DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
-"""Pre-tokenizers of llama.cpp that are GPT-2's, and those that first split off each digit. Transformers 5.19 takes all
-that it does not know for the first kind. The two differ where a digit follows spaces: of "a  1" one makes "a", " " and
-" 1", the other "a", "  " and "1"."""
+"""llama.cpp's pre-tokenizers like GPT-2's, without and with single digits."""
 
 _FIELDS = {
     "hidden_size": "embedding_length",
@@ -38,36 +31,36 @@ _FIELDS = {
 
 
 def identity(path: Path) -> str:
-    """Of a GGUF file: its content, and how it is read."""
-    return named(disk.sha256(path))
+    """By the file's content."""
+    return named(files.sha256(path))
 
 
 def named(sha256: str) -> str:
-    """The identity of the GGUF file with that sha256."""
+    """The identity for a sha256."""
     return f"gguf{FORMAT}:{sha256}"
 
 
 def cached(identity: str) -> Path | None:
-    """The folder that was made of a file, if it was."""
+    """The folder made, or None."""
     return cache.find(cache_name(identity))
 
 
 def folder(path: Path, identity: str) -> Path:
-    """The folder made of a GGUF file, the first time in some seconds to minutes.
+    """The folder made from a GGUF file.
 
     Raises:
-        UserError: the package gguf is missing, or the file cannot be read as a model that transformers knows.
+        UserError: gguf is not installed, or the file is unreadable.
     """
     return cache.make(cache_name(identity), lambda out: convert(path, out))
 
 
 def cache_name(identity: str) -> str:
-    """The name of the folder that is made of a file."""
+    """The folder's name in the cache."""
     return identity.replace(":", "-")[:40]
 
 
 def convert(path: Path, out: Path) -> None:
-    """Write config, generation config, tokenizer with chat template, and weights as safetensors into `out`.
+    """Write configuration, tokenizer and safetensors weights into `out`.
 
     Raises:
         UserError: as `folder`.
@@ -77,11 +70,11 @@ def convert(path: Path, out: Path) -> None:
     import torch
     import transformers
 
-    # Without this a machine with matching kernels would keep the blocks, which cannot be saved.
+    # Otherwise a machine with matching kernels keeps the quantised blocks, which cannot be saved.
     options = {"quantization_config": transformers.GgufConfig(dequantize=True)} if _keeps_blocks() else {}
     with _silence():
         try:
-            model, found = transformers.AutoModelForCausalLM.from_pretrained(
+            model, info = transformers.AutoModelForCausalLM.from_pretrained(
                 path.parent,
                 gguf_file=path.name,
                 dtype=getattr(torch, _dtype(reader)),
@@ -91,10 +84,10 @@ def convert(path: Path, out: Path) -> None:
             )
         except Exception as error:  # transformers and gguf share no base class
             if lacks_memory(error):
-                raise  # nothing is wrong with the files
+                raise  # the file is right
             raise _unreadable(path, error) from error
-        if found["missing_keys"]:
-            raise UserError(f"weights are missing: {', '.join(sorted(found['missing_keys'])[:3])}", file=path)
+        if info["missing_keys"]:
+            raise UserError(f"weights are missing: {', '.join(sorted(info['missing_keys'])[:3])}", file=path)
         config = model.config
         for field in ("quantization_config", "_model_name_or_path"):  # the first would be refused for saving
             config.__dict__.pop(field, None)
@@ -104,20 +97,19 @@ def convert(path: Path, out: Path) -> None:
         plain.tie_weights()
         plain.generation_config = model.generation_config
         if not all(bool(torch.isfinite(weight).all()) for weight in plain.parameters()):
-            raise UserError(f"holds weights beyond {model.dtype}", file=path, mend="use the original model instead")
+            raise UserError(f"holds weights beyond {model.dtype}", file=path, hint="use the original model instead")
         plain.save_pretrained(out)
         tokens.save_pretrained(out)
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """No progress bars: reading and writing heed no setting, and write across the caller's output."""
     with contextlib.redirect_stderr(io.StringIO()):
         yield
 
 
 def describe(path: Path) -> tuple[int, dict[str, Any]] | None:
-    """(parameters, config.json's fields) of a file from its header; None where the package gguf is missing."""
+    """(parameters, fields of config.json); None: unreadable."""
     try:
         reader = _open(path)
     except UserError:
@@ -134,12 +126,7 @@ def describe(path: Path) -> tuple[int, dict[str, Any]] | None:
 
 
 def _dtype(reader: Any) -> str:
-    """The smallest number format that loses nothing worth having.
-
-    A block's weight is a float16 scale times a small whole number, so float16 has its range, and is off by 2^-11 of a
-    weight at most: 0.06 of a step of Q8_0, which itself is off by up to half a step. bfloat16, of the same size, is off
-    by up to 2^-8, again half a step. Matrices stored as float32 or bfloat16 keep their format.
-    """
+    """The smallest sufficient dtype: bfloat16 would add half a step of Q8_0."""
     kinds = {tensor.tensor_type.name for tensor in reader.tensors if len(tensor.shape) > 1}
     if "F32" in kinds:
         return "float32"
@@ -147,11 +134,6 @@ def _dtype(reader: Any) -> str:
 
 
 def _tokenizer(path: Path, reader: Any) -> Any:
-    """The file's tokenizer, with what transformers leaves out.
-
-    Raises:
-        UserError: its pre-tokenizer is one that neither transformers nor this module knows.
-    """
     kind, split = _field(reader, "tokenizer.ggml.model"), _field(reader, "tokenizer.ggml.pre")
     import transformers
     from tokenizers import pre_tokenizers, processors
@@ -168,10 +150,10 @@ def _tokenizer(path: Path, reader: Any) -> Any:
         )
     elif kind == "gpt2" and whole and split not in _PLAIN:
         raise UserError(
-            f"its tokenizer splits text in a way that is not known here ({split or 'unnamed'})",
+            f"its tokenizer has an unknown pre-tokenizer ({split or 'unnamed'})",
             file=path,
             field="tokenizer.ggml.pre",
-            mend="use the original model with its tokenizer.json",
+            hint="use the original model with its tokenizer.json",
         )
     begins = _field(reader, "tokenizer.ggml.add_bos_token")
     begin = tokens.bos_token
@@ -190,22 +172,17 @@ def _tokenizer(path: Path, reader: Any) -> Any:
 
 
 def _open(path: Path) -> Any:
-    """The file's header.
-
-    Raises:
-        UserError: the package gguf is missing, or the file is no GGUF file.
-    """
     try:
         from gguf import GGUFReader
     except ModuleNotFoundError as error:
         raise UserError(
-            "to read a GGUF file the package gguf is needed, which is not installed",
+            "a GGUF file needs the package gguf, which is not installed",
             file=path,
-            mend="pip install 'w2s-reasoning[gguf]'",
+            hint="pip install 'w2s-reasoning[gguf]'",
         ) from error
     try:
         return GGUFReader(path)
-    except Exception as error:  # whatever a damaged header leads to
+    except Exception as error:  # a damaged header can cause any
         raise _unreadable(path, error) from error
 
 
@@ -225,5 +202,5 @@ def _unreadable(path: Path, error: Exception) -> UserError:
         f"cannot be read as a GGUF model ({type(error).__name__}: {next(iter(str(error).splitlines()), 'no reason')})",
         file=path,
         expected="a file of a causal language model that transformers can read",
-        mend="fetch it again, or use the original model in safetensors",
+        hint="download it again, or use the original model in safetensors",
     )

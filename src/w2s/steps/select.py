@@ -1,76 +1,130 @@
-"""Which weak texts to learn from: demonstrations, agreement, majority, preference pairs. No gold, no torch.
-
-All but the demonstrations, for which all weak texts are compared, take one question at a time (`w2s.streams`).
-"""
+"""Which weak completions to learn from. No gold, no torch."""
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from w2s import jsonl, streams
-from w2s.choices import Match
-from w2s.errors import BranchEnds
-from w2s.files import Index
+from w2s.config import functions
+from w2s.config.choices import Match, other_match
+from w2s.data import jsonl, selections, trl
+from w2s.data.selections import Files, SelectionCounts
+from w2s.errors import BranchEnds, UserError
 from w2s.flow.step import Context
+from w2s.method import agreement, demonstrations, early_stopping, voting
 from w2s.method import augment as method
-from w2s.method import demonstrations, voting
-from w2s.method.pairs import build_pairs as pairs_of
+from w2s.method.pairs import Pair, pairs
+from w2s.method.selector import Contrast, Judged, Selected, Target
+from w2s.method.voting import PairRule
 from w2s.records import Response
-from w2s.steps import rows
+from w2s.steps import io
+from w2s.steps.params import Prompted, Reading
 
 
-def choose_demonstrations(context: Context) -> dict[str, Any]:
-    """Write the weak answers that become the few-shot demonstrations of weak ICL."""
+class Selection(Reading, Prompted):
+    """What all selections share."""
+
+
+class Demonstrations(Selection):
+    """How many, chosen how."""
+
+    k: int
+    mode: Literal["random", "selected"]
+    seed: int
+
+
+class Agree(Selection):
+    """Settings of an agreement.
+
+    Args:
+        nothing_agrees: when completions without an answer agree.
+        augmented: an empty set does not end the branch.
+    """
+
+    nothing_agrees: Literal["neither empty"] | None = None
+    augmented: bool | None = None
+    by: str | None = None
+    by_source: str | None = None
+    settings: dict[str, Any] | None = None
+
+
+class ContrastBy(Selection):
+    """A function that makes pairs; `by_source` is the hash of a user's own."""
+
+    by: str
+    by_source: str | None = None
+    settings: dict[str, Any] | None = None
+    seed: int
+
+
+class Missed(Selection):
+    """Questions that an agreement should have."""
+
+    augment_to: int
+
+
+class Augment(Missed):
+    """How an agreement is augmented."""
+
+    augment: Literal["sampled", "disagreeing"]
+    seed: int
+
+
+class Pairs(Selection):
+    """Thresholds of Stage II; `n` samples per question if adaptive."""
+
+    confidence: float
+    reject_confidence: float
+    max_pairs: int
+    seed: int
+    n: int | None = None
+
+
+def choose_demonstrations(context: Context[Demonstrations]) -> dict[str, Any]:
+    """Write demonstrations for weak ICL."""
     params = context.params
-    weak = rows.read_answered(context.inputs["weak"], params)
-    chosen = demonstrations.choose(weak, k=params["k"], mode=params["mode"], seed=params["seed"])
+    weak = io.read_answered(context.inputs["weak"], params.rule)
+    chosen = demonstrations.choose(weak, k=params.k, mode=params.mode, seed=params.seed)
     if not chosen:
-        raise BranchEnds(f"none of the {len(weak)} weak responses has an answer: there is nothing to demonstrate")
-    rows.write_responses(context.output, (Response(a.id, a.question, a.response) for a in chosen))
+        raise BranchEnds(f"none of the {len(weak)} weak responses is whole and has an answer: nothing to demonstrate")
+    io.write_responses(context.output, (Response(a.id, a.question, a.response) for a in chosen))
     return {"kept": len(chosen), "of": len(weak)}
 
 
-def all_examples(context: Context) -> dict[str, Any]:
-    """Write every weak response as a training example: full weak fine-tuning, the naive baseline."""
-    empty, builder = 0, context.given["builder"]
+def all_examples(context: Context[Selection]) -> dict[str, Any]:
+    """Write all weak responses that are whole as training examples."""
+    dropped, builder = Counter(empty=0), context.resources.builder
 
     def examples() -> Iterator[dict[str, Any]]:
-        nonlocal empty
-        for r in rows.responses(context.inputs["weak"]):
-            if r.response:
-                completion = builder.completion(r.response)
-                yield {"id": r.id, "prompt": builder.prompt(r.question), "completion": completion}
-            else:
-                empty += 1
+        for r in io.responses(context.inputs["weak"]):
+            if not r.response or r.cut:
+                dropped["cut" if r.cut else "empty"] += 1
+                continue
+            yield {"id": r.id, "prompt": builder.prompt(r.question), "completion": builder.completion(r.response)}
 
     kept = jsonl.write(context.output, examples())
     if not kept:
-        raise BranchEnds(f"all {empty} weak responses are empty")
-    return {"kept": kept, "of": kept + empty, "dropped": {"empty": empty}}
+        raise BranchEnds(f"all weak responses are empty or cut: {dict(dropped)}")
+    return {"kept": kept, "of": kept + dropped.total(), "dropped": dict(dropped)}
 
 
-def agree(context: Context) -> dict[str, Any]:
-    """Write the questions on which two models' final answers agree, with both texts (paper, Stage I).
+def agree(context: Context[Agree]) -> dict[str, Any]:
+    """Write the kept questions with both completions: where final answers agree (paper).
 
-    Two texts without an answer agree where answers are compared as strings, as in the paper's released sets, unless one
-    is empty. An empty set ends the branch, unless it is to be augmented. Where both models wrote one text
-    (`same_text`), agreement tells nothing: there are no two views.
+    An empty set ends the branch unless `augmented`. `same_text`: questions where both texts are one.
     """
-    inputs, style, match = context.inputs, context.params["style"], context.params["match"]
-    builder, counts = context.given["builder"], streams.Counts()
-    with streams.opened(inputs["weak"], inputs["strong"], several=False) as files:
-        found = streams.agree(files, style, match, counts, on_progress=context.progress)
-        jsonl.write(
-            context.output,
-            (row for question, kept in found for row in streams.examples(question.id, kept, builder)),
-        )
-        of = len(files[0].ids)
-    if not counts.kept and not context.params.get("augmented"):
+    rule, builder, counts = context.params.rule, context.resources.builder, SelectionCounts()
+    by = selector(context.params)
+    with selections.open_files(_weak_first(context.inputs)) as files:
+        kept = selections.select(files, rule, counts, by, on_progress=context.progress)
+        rows = (row for question, selected in kept for row in trl.examples(question.raw.id, selected, builder))
+        jsonl.write(context.output, rows)
+        of = len(next(iter(files.values())).ids)
+    if not counts.kept and not context.params.augmented:
         raise BranchEnds(f"the agreement set is empty: of {of} questions {dict(counts.dropped)}")
     return {
         "kept": counts.kept,
@@ -78,109 +132,152 @@ def agree(context: Context) -> dict[str, Any]:
         "same_text": counts.same_text,
         "dropped": dict(counts.dropped),
         "undecided": counts.undecided,
-        **_differences(counts, match),
+        **_differences(counts, rule.match),
     }
 
 
-def missed(context: Context) -> dict[str, Any]:
-    """Write the questions that an agreement dropped, to be asked again; none where it has as many as it should.
+def contrast(context: Context[ContrastBy]) -> dict[str, Any]:
+    """Write the preference pairs that a function of one question makes."""
+    rule, builder, counts = context.params.rule, context.resources.builder, SelectionCounts()
+    make = contrast_maker(context.params)
+    with selections.open_files(_weak_first(context.inputs)) as files:
+        made = selections.pairs(files, rule, counts, make, compare=False, on_progress=context.progress)
+        rows = (trl.preference(question.raw.id, pair, builder) for question, pairs in made for pair in pairs)
+        written = jsonl.write(context.output, rows)
+        of = len(next(iter(files.values())).ids)
+    if not written:
+        raise BranchEnds(f"no preference pair could be made: of {of} questions {dict(counts.dropped)}")
+    result = {"kept": counts.kept, "of": of, "pairs": written, "dropped": dict(counts.dropped)}
+    return result | {"undecided": counts.undecided}
 
-    Those to which the weak model gives no answer are left out: no sample can agree with it.
-    """
+
+def _weak_first(inputs: Mapping[str, Path]) -> dict[str, Path]:
+    """Inputs by role, weak first: its questions count."""
+    return {role: inputs[role] for role in sorted(inputs, key=lambda role: (role != "weak", role != "strong", role))}
+
+
+def selector(params: Agree) -> Callable[[Judged], Any]:
+    """The rule for one question."""
+    if params.by is None:
+        return agreement.select
+    return _checked(params.by, "selection.by", params.settings or {})
+
+
+def contrast_maker(params: ContrastBy) -> Contrast:
+    """The rule for one question."""
+    return _checked(params.by, "strategies", (params.settings or {}) | {"seed": params.seed})
+
+
+def _checked(name: str, field: str, settings: Mapping[str, Any]) -> Callable[[Judged], Any]:
+    """The function of that name, with its settings; a user's faults are UserError."""
+    function = functions.load(name, field)
+
+    def call(question: Judged) -> Any:
+        try:
+            result = function(question, **settings)
+        except Exception as error:
+            problem = f"fails on question {question.id!r} ({type(error).__name__}: {error})"
+            raise UserError(f"{name} {problem}", field=field) from error
+        if not (result is None or isinstance(result, Selected | str) or _all_of(result, Target, Pair)):
+            raise UserError(
+                f"{name} returns {type(result).__name__} for question {question.id!r}",
+                field=field,
+                expected="Selected(weak, strong), a list of Target or of Pair, a reason, or None",
+            )
+        return result
+
+    return call
+
+
+def _all_of(values: Any, *types: type) -> bool:
+    return isinstance(values, Sequence) and all(isinstance(value, types) for value in values)
+
+
+def missed(context: Context[Missed]) -> dict[str, Any]:
+    """Write questions with a whole weak answer that an agreement dropped; none if it has enough."""
     params = context.params
     kept = _ids(context.inputs["agreed"])
-    counts = Counter[str]()
+    counts = Counter(missed=0, weak_no_answer=0)
 
-    def asked(index: Index) -> Iterator[dict[str, Any]]:
-        for question in streams.questions((index,), params["style"], (params["match"],), context.progress):
-            (answer,) = question.sides[0].answered[params["match"]]
+    def questions(files: Files) -> Iterator[dict[str, Any]]:
+        for question in selections.questions(files, (params.rule,), context.progress):
+            (answer,) = question.answers[params.rule]["weak"]
             if answer.id in kept:
                 continue
-            counts["asked" if answer.key is not None else "weak_no_answer"] += 1
-            if answer.key is not None:
+            reason = "weak_no_answer" if answer.key is None else "cut" if answer.cut else "missed"
+            counts[reason] += 1
+            if reason == "missed":
                 yield {"id": answer.id, "question": answer.question}
 
-    with Index(context.inputs["weak"], "w2s") as index:
-        enough = len(kept) >= params["augment_to"]
-        jsonl.write(context.output, () if enough else asked(index))
-        return {"kept": counts["asked"], "of": len(index.ids), "dropped": {"weak_no_answer": counts["weak_no_answer"]}}
+    with selections.open_files({"weak": context.inputs["weak"]}) as files:
+        enough, of = len(kept) >= params.augment_to, len(files["weak"].ids)
+        jsonl.write(context.output, () if enough else questions(files))
+    return {"kept": counts.pop("missed"), "of": of, "dropped": dict(counts)}
 
 
-def augment(context: Context) -> dict[str, Any]:
-    """Write an agreement, and after it the questions that are added to it, marked as such (`method.augment`)."""
+def augment(context: Context[Augment]) -> dict[str, Any]:
+    """Write an agreement, then the added questions, marked (`method.augment`)."""
     params, inputs = context.params, context.inputs
-    kept, sampled = _ids(inputs["agreed"]), params["augment"] == "sampled"
-    wanted = max(0, params["augment_to"] - len(kept))
-    offer = partial(method.agreeing if sampled else method.disagreeing, seed=params["seed"])
+    kept, sampled = _ids(inputs["agreed"]), params.augment == "sampled"
+    missing = max(0, params.augment_to - len(kept))
+    offer = partial(method.agreeing if sampled else method.disagreeing, seed=params.seed)
     added = 0
 
     def more() -> Iterator[dict[str, Any]]:
         nonlocal added
-        if not wanted or next(rows.responses(inputs["more"]), None) is None:
+        if not missing or next(io.responses(inputs["more"]), None) is None:
             return
-        with streams.opened(inputs["weak"], inputs["more"], several=sampled, only_shared=True) as files:
-            style, match = params["style"], params["match"]
-            found = streams.augment(files, style, match, kept, offer, wanted, on_progress=context.progress)
-            for question, pair in found:
-                yield from streams.examples(question.id, pair, context.given["builder"], added=True)
+        more = "samples" if sampled else "strong"
+        with selections.open_files({"weak": inputs["weak"], more: inputs["more"]}, only_shared={more}) as files:
+            for question, selected in selections.augment(files, params.rule, kept, offer, missing, context.progress):
+                yield from trl.examples(question.raw.id, selected, context.resources.builder, added=True)
                 added += 1
 
     jsonl.write(context.output, itertools.chain((row for _, row in jsonl.read(inputs["agreed"])), more()))
-    result = context.results["agreed"] | {"added": added, "short": wanted - added}
+    result = context.results["agreed"] | {"added": added, "short": missing - added}
     if not kept and not added:
         raise BranchEnds(f"the agreement set is empty, and there is nothing to add: of {result['of']} questions")
     return result
 
 
-def majority(context: Context) -> dict[str, Any]:
-    """Write, for each question, the first sample with its most common answer: the control's pseudo-labels (ours)."""
-    style, match = context.params["style"], context.params["match"]
-    kept = 0
+def majority(context: Context[Selection]) -> dict[str, Any]:
+    """Write the first sample with the majority answer, a whole one if there is: the control's pseudo-labels (ours)."""
+    rule, kept = context.params.rule, 0
 
-    def chosen(index: Index) -> Iterator[Response]:
+    def chosen(files: Files) -> Iterator[Response]:
         nonlocal kept
-        for question in streams.questions((index,), style, (match,), context.progress):
-            samples = question.sides[0].answered[match]
-            winner = voting.vote(samples).key
-            text = next((s.response for s in samples if s.key == winner), "") if winner is not None else ""
-            kept += bool(text)
-            yield Response(samples[0].id, samples[0].question, text)
+        for question in selections.questions(files, (rule,), context.progress):
+            samples = question.answers[rule]["samples"]
+            label = voting.voter(samples, voting.vote(samples).key)
+            kept += label is not None
+            text, cut = ("", False) if label is None else (label.response, label.cut)
+            yield Response(samples[0].id, samples[0].question, text, cut=cut)
 
-    with Index(context.inputs["samples"], "w2s", several=True) as index:
-        of = rows.write_responses(context.output, chosen(index), several=False)
+    with selections.open_files({"samples": context.inputs["samples"]}) as files:
+        of = io.write_responses(context.output, chosen(files), several=False)
     return {"kept": kept, "of": of}
 
 
-def build_pairs(context: Context) -> dict[str, Any]:
-    """Write the preference pairs of Stage II (paper, Stage II; thresholds of the released code).
+def build_pairs(context: Context[Pairs]) -> dict[str, Any]:
+    """Write Stage II's preference pairs (paper; thresholds: released code).
 
-    What the other match would decide is told only where all samples were drawn: those that adaptive sampling spares are
-    spared under one match. `distinct_texts` is the mean number of different texts among a question's samples, and
-    `duplicate_texts` the share of all samples that repeat an earlier one of their question.
+    The other match is counted only without adaptive sampling. `duplicate_texts`: share of samples that repeat a
+    text.
     """
-    params, inputs, match = context.params, context.inputs, context.params["match"]
-    compare = "n" not in params
-    counts, roles = streams.Counts(), Counter[str]()
-    decide = partial(
-        pairs_of,
-        confidence=params["confidence"],
-        reject_confidence=params["reject_confidence"],
-        max_pairs=params["max_pairs"],
-        seed=params["seed"],
-        n=params.get("n"),
-    )
+    params, rule = context.params, context.params.rule
+    make = pair_maker(params)
+    counts, roles = SelectionCounts(), Counter[str | None]()
 
-    def preferences(files: tuple[Index, Index]) -> Iterator[dict[str, Any]]:
-        found = streams.pairs(
-            files, params["style"], match, counts, decide, compare=compare, on_progress=context.progress
-        )
-        for question, made in found:
+    def preferences(files: Files) -> Iterator[dict[str, Any]]:
+        compare = params.n is None
+        results = selections.pairs(files, rule, counts, make, compare=compare, on_progress=context.progress)
+        for question, made in results:
             roles.update(pair.weak_role for pair in made)
-            yield from (streams.preference(question.id, pair, context.given["builder"]) for pair in made)
+            yield from (trl.preference(question.raw.id, pair, context.resources.builder) for pair in made)
 
-    with streams.opened(inputs["weak"], inputs["samples"], several=True) as files:
+    with selections.open_files({role: context.inputs[role] for role in ("weak", "samples")}) as files:
         written = jsonl.write(context.output, preferences(files))
-        of = len(files[0].ids)
+        of = len(files["weak"].ids)
     if not written:
         raise BranchEnds(f"no preference pair could be made: of {of} questions {dict(counts.dropped)}")
     return {
@@ -193,13 +290,21 @@ def build_pairs(context: Context) -> dict[str, Any]:
         "duplicate_texts": 1 - counts.distinct_texts / counts.samples,
         "dropped": dict(counts.dropped),
         "undecided": counts.undecided,
-        **(_differences(counts, match) if compare else {}),
+        **(_differences(counts, rule.match) if params.n is None else {}),
     }
 
 
-def _differences(counts: streams.Counts, match: Match) -> dict[str, Any]:
-    """How many questions have another outcome under the other match, and the first of them."""
-    name = f"differs_from_{streams.other_match(match)}_match"
+def pair_maker(params: Pairs) -> Contrast:
+    """The rule for one question."""
+    rule = PairRule(params.confidence, params.reject_confidence, params.max_pairs)
+    make = partial(pairs, rule=rule, seed=params.seed)
+    if params.n is not None:
+        make = partial(early_stopping.settled_pairs, rule=rule, seed=params.seed, n=params.n)
+    return lambda question: make(question.weak, question.samples)
+
+
+def _differences(counts: SelectionCounts, match: Match) -> dict[str, Any]:
+    name = f"differs_from_{other_match(match)}_match"
     return {name: counts.differ, f"{name}_ids": counts.differ_ids}
 
 

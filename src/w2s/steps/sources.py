@@ -1,116 +1,196 @@
-"""What a recipe starts from, seen through before compute is spent: questions, gold by its hash, and the two models."""
+"""Questions, gold hashes and base models, checked."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from w2s import chat, gold, models, references, tasks
-from w2s.config import Lora, Run
-from w2s.costs import Role
+from w2s import models, tasks
+from w2s.config import trainers
+from w2s.config.schema import Run, Training
 from w2s.errors import BranchEnds, UserError
+from w2s.findings import Finding, refusal
 from w2s.flow.step import Step
+from w2s.flow.work import Role
+from w2s.models import Model, chat, quantize
+from w2s.preflight import golds, lengths, trainings
 from w2s.prompting import PLAIN, Builder
-from w2s.steps import preflight
+from w2s.tasks import gold
 
-Model = Step | str
-"""A trained model (the step that makes it), or a reference to a base model."""
+ModelSource = Step | str
+"""A training step, or a base model's reference."""
 
 _NOT_FOUND = "not found"
 
 
-class Sources:
-    """The questions of each split, what the guard of splits found, and what steps have to know for their identity.
+@dataclass(frozen=True)
+class Base:
+    """A base model with identity and prompts."""
 
-    `gold_hash` is by split: identity needs a hash of the answers, and no step built here gets an answer itself.
-    """
+    model: Model
+    identity: str
+    builder: Builder
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a step starts: a base model, or a training step."""
+
+    identity: str | None = None
+    quantize: str | None = None
+    model: Model | None = None
+    inputs: dict[str, Step] = field(default_factory=dict)
+
+
+class Sources:
+    """Questions, their overlap, and gold as hashes only."""
 
     def __init__(self, run: Run, planning: bool = False) -> None:
-        """Read questions, and look at gold and at the models' files.
-
-        Args:
-            run: the recipe, and where it is to run.
-            planning: for a plan only; models need not be within reach.
+        """Read questions; check gold and models. When `planning`, models may be missing: a finding refuses them.
 
         Raises:
-            UserError: questions, gold of train_1 or test, or a model reference cannot be used.
+            UserError: questions, gold of train_1 or test, or a model cannot be used.
         """
-        self._recipe, self._offline, self._planning = run.recipe, run.runtime.offline, planning
+        self._recipe, self.runtime, self._planning = run.recipe, run.runtime, planning
+        trainers.check_settings(self._recipe.trainer, self._recipe.trl, run.runtime, self._recipe.preference.losses)
+        self.findings: list[Finding] = []
+        """What a person should know before anything is computed."""
         prepared = tasks.prepare(self._recipe.task, self._recipe.limit)
         self.questions, self.overlap = prepared.questions, prepared.overlap
         self.style = tasks.load(self._recipe.task).style
-        self._pinned = {ref: self._pin(ref) for ref in dict.fromkeys((self._recipe.weak, self._recipe.strong))}
-        self._identities = {ref: self._identity(ref) for ref in self._pinned}
-        self._builders = {ref: self._builder(ref) for ref in self._identities}
-        self.gold_hash = {split: self._gold_hash(split) for split in self.questions}
+        named = {"weak": self._recipe.weak, "strong": self._recipe.strong}
+        named |= {f"models.{name}": reference for name, reference in self._recipe.models.items()}
+        self._bases: dict[str, Base] = {}
+        for field_name, reference in named.items():
+            if reference not in self._bases:
+                self._bases[reference] = self._base(reference, field_name)
+        if self._recipe.preference.losses and self._recipe.sampling.n == 1:
+            self.findings.append(
+                Finding(
+                    "every vote of one sample is certain (1.0), so no question is dropped for doubt",
+                    "sampling.n",
+                    "take 10 samples, as the paper does",
+                )
+            )
+        tables = {split: self._gold(split) for split in self.questions}
+        self.gold_hash = {split: self._gold_hash(split, *tables[split]) for split in tables}
+        self._longest: dict[tuple[str, str], lengths.Counted | None] = {}
+        self._longest_gold = {split: self._gold_texts(split, tables[split][0]) for split in tables if split != "test"}
+        self.findings += golds.findings(self._recipe, self.questions, tables, self.style)
 
-    def prompt(self, model: Model) -> tuple[dict[str, str], dict[str, Any]]:
-        """How a model is asked, for the identity of a step, and the builder of such prompts, for its work."""
-        builder = self._builders[self._base(model)]
-        return {"prompt": builder.prompt("?"), "prompt_hash": builder.hash}, {"builder": builder}
+    def builder(self, source: ModelSource) -> Builder:
+        return self._base_of(source).builder
 
-    def start(self, model: Model) -> tuple[dict[str, Any], dict[str, Step], dict[str, Any]]:
-        """Identity, inputs and whereabouts of the model a step starts from."""
-        if isinstance(model, Step):  # what is trained from a quantised model is held like it
-            quantize = references.parse(self._base(model)).quantize
-            return {"quantize": quantize} if quantize else {}, {"model": model}, {}
-        return {"model": self._identities[model]}, {}, {"model": self._pinned[model]}
+    def start(self, source: ModelSource) -> Start:
+        base = self._base_of(source)
+        if isinstance(source, Step):  # a model trained from a quantised one is quantised likewise
+            return Start(quantize=base.model.quantize, inputs={"model": source})
+        return Start(base.identity, model=base.model)
 
-    def preflight(self, model: Model, lora: Lora | None) -> None:
-        """Refuse a training that cannot work, as far as the model's files or its own training tell.
+    def check(self, source: ModelSource, training: Training, loss: str = "sft") -> None:
+        """Refuse a training that cannot work.
 
         Raises:
-            UserError: as `preflight.same_adapter` and `targets` for a trained model, as `preflight.check` for a base.
+            UserError: as `trainings.check` and `trainers.check`, or for a trained model `same_adapter` and `targets`; a
+                quantised model cannot be sharded.
         """
-        if isinstance(model, Step):
-            preflight.same_adapter(model.work.lora, lora)
-            preflight.targets(self._pinned[self._base(model)], lora)
+        base, recipe, lora = self._base_of(source), self._recipe, training.lora
+        trainers.check(recipe.trainer, recipe.trl, self.runtime, training, loss=loss, quantize=base.model.quantize)
+        quantize.check_training(base.model.quantize, lora, self.runtime.sharding == "fsdp")
+        if isinstance(source, Step):
+            trainings.same_adapter(source.work.lora, lora)
+            trainings.targets(base.model, lora)
         else:
-            preflight.check(self._pinned[model], lora)
+            trainings.check(base.model, lora, fetching=not self._planning)
 
-    def role(self, model: Model) -> Role:
-        """Which of the two models it is, or was trained from; the strong one where both are one."""
-        if isinstance(model, Step):
-            return model.work.model
-        return "strong" if model == self._recipe.strong else "weak"
+    def check_answers(self, source: ModelSource, split: str) -> None:
+        """Refuse a model's own code, and questions that do not fit its context, without demonstrations.
 
-    def _base(self, model: Model) -> str:
-        return self._recipe.strong if self.role(model) == "strong" else self._recipe.weak
+        Raises:
+            UserError: as `trainings.own_code` and `lengths.check_prompt`.
+        """
+        base = self._base_of(source)
+        if not isinstance(source, Step):
+            trainings.own_code(base.model, self._recipe.trust_remote_code)
+        if (longest := self._longest_prompt(base, split)) is not None:
+            lengths.check_prompt(base.model, longest, self._recipe.max_new_tokens)
 
-    def _pin(self, reference: str) -> str:
-        """The reference with the hub's commit: what is fingerprinted runs to the end, wherever a branch has moved."""
+    def check_lengths(self, source: ModelSource, gold_of: str | None, training: Training, named: str) -> None:
+        """Refuse gold that is too long for the training in the field `named`, and note answers that may be.
+
+        Raises:
+            UserError: as `lengths.check_example`.
+        """
+        base = self._base_of(source)
+        if gold_of is not None:
+            texts = ((id, base.builder.prompt(asked) + text) for id, (asked, text) in self._longest_gold[gold_of])
+            if (longest := lengths.count(base.model, texts)) is not None:
+                lengths.check_example(base.model, longest, training.max_length, named)
+        elif (longest := self._longest_prompt(base, "train_2")) is not None:
+            note = lengths.too_long_answers(longest, self._recipe.max_new_tokens, training.max_length, named)
+            self.findings += [each for each in note if each not in self.findings]
+
+    def _longest_prompt(self, base: Base, split: str) -> lengths.Counted | None:
+        key = str(base.model), split
+        if key not in self._longest:
+            some = lengths.longest((q.id, q.question) for q in self.questions[split])
+            self._longest[key] = lengths.count(base.model, [(id, base.builder.prompt(asked)) for id, asked in some])
+        return self._longest[key]
+
+    def role(self, source: ModelSource) -> Role:
+        """The role of a model or its base; strong if both are one."""
+        if isinstance(source, Step):
+            return source.work.model
+        return "strong" if source == self._recipe.strong else "weak"
+
+    def _base_of(self, source: ModelSource) -> Base:
+        while isinstance(source, Step):
+            if "model" not in source.inputs:
+                model = source.resources.model
+                return next(base for base in self._bases.values() if base.model is model)
+            source = source.inputs["model"]
+        return self._bases[source]
+
+    def _base(self, reference: str, named: str) -> Base:
+        """The base model of the field `named`, pinned to one hub commit."""
+        prompt, offline = self._recipe.prompt_of(reference), self.runtime.offline
+        model = models.find(reference, offline, may_be_missing=True)
         try:
-            return models.pinned(reference, self._offline)
-        except UserError:
-            if not self._planning:
-                raise
-            return reference
-
-    def _identity(self, reference: str) -> str:
-        try:
-            return models.identify(self._pinned[reference], offline=self._offline)
-        except UserError:
+            model = model.pinned()
+            identity = model.identity
+        except UserError as error:
+            finding = refusal(error, named)
             if not self._planning or reference.startswith("w2s:"):
-                raise
-            return f"{_NOT_FOUND}: {reference}"
+                raise finding.error() from error
+            self.findings.append(finding)
+            return Base(model, f"{_NOT_FOUND}: {reference}", PLAIN)
+        if self._planning and not model.kind.has_files():  # its prompts hardly change a plan's estimates
+            return Base(model, identity, PLAIN)
+        return Base(model, identity, chat.builder(prompt, model))
 
-    def _builder(self, reference: str) -> Builder:
-        pinned = self._pinned[reference]
-        away = self._identities[reference].startswith(_NOT_FOUND) or not models.at_hand(pinned)
-        if self._planning and away:  # the difference hardly matters to a plan's estimates
-            return PLAIN
-        return chat.builder(self._recipe.prompt_of(reference), pinned, self._offline)
-
-    def _gold_hash(self, split: str) -> str:
+    def _gold(self, split: str) -> golds.Table:
+        """The gold of a split, or why there is none (of train_2 only)."""
         try:
-            table = gold.load(self._recipe.task, split)
+            return gold.load(self._recipe.task, split), ""
         except BranchEnds as ended:
             if split != "train_2":
-                raise UserError(str(ended), mend=f"give gold answers for {split}") from ended
-            return f"none: {ended}"
-        missing = [q.id for q in self.questions[split] if q.id not in table]
-        if missing and split != "train_2":
+                raise UserError(str(ended), field=f"task.{split}", hint=f"give gold answers for {split}") from ended
+            return {}, str(ended)
+
+    def _gold_texts(self, split: str, table: Mapping[str, gold.Gold]) -> list[tuple[str, tuple[str, str]]]:
+        """The longest questions and solutions; what is trained on is at least as long."""
+        known = {q.id: (q.question, table[q.id].solution or table[q.id].answer) for q in self.questions[split]
+                 if q.id in table}  # fmt: skip
+        return [(id, known[id]) for id, _ in lengths.longest((id, "".join(texts)) for id, texts in known.items())]
+
+    def _gold_hash(self, split: str, table: Mapping[str, gold.Gold], missing: str) -> str:
+        if missing:
+            return f"none: {missing}"
+        without = [question.id for question in self.questions[split] if question.id not in table]
+        if without and split != "train_2":
             raise UserError(
-                f"{len(missing)} questions of {split} have no gold answer, the first is {missing[0]!r}",
+                f"{len(without)} questions of {split} have no gold answer, the first is {without[0]!r}",
+                field=f"task.{split}",
                 expected="an answer for every question of train_1 and test",
             )
         return gold.content_hash({q.id: table[q.id] for q in self.questions[split] if q.id in table})

@@ -1,15 +1,15 @@
-"""Where questions come from. Gold is behind `w2s.gold`."""
+"""Tasks: questions in splits, by name, without gold."""
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from w2s import config
-from w2s.answers import Style
-from w2s.errors import UserError
+from w2s.answers import patterns
+from w2s.config import schema
+from w2s.config.choices import AnswerRule, Match, Style
+from w2s.errors import UserError, one_of
 from w2s.records import Question
 from w2s.tasks import splits
 from w2s.tasks.base import SPLITS, Arith, Task, content_hash
@@ -23,8 +23,9 @@ from w2s.tasks.word_problems import WordProblems
 __all__ = [
     "SPLITS",
     "Overlap",
-    "Prepared",
+    "RunQuestions",
     "Task",
+    "answer_rule",
     "by_name",
     "content_hash",
     "describe",
@@ -41,11 +42,11 @@ _DESCRIPTIONS = {
     "gsm8k": "GSM8K from local JSON Lines files, or from the hub (openai/gsm8k)",
     "math": "MATH and MATH-500, from local files, or from the hub (EleutherAI/hendrycks_math, HuggingFaceH4/MATH-500)",
     "olympicarena": "OlympicArena, English, without code, from local files, or from the hub (GAIR/OlympicArena)",
-    "word_problems": "arithmetic word problems that people wrote, from a folder that docs/word_problems.md tells of",
-    "jsonl": "your own questions, with or without gold, in the style gsm8k where nothing else is said",
+    "word_problems": "arithmetic word problems that people wrote, from a folder as docs/word_problems.md describes it",
+    "jsonl": "your own questions, with or without gold, in the style gsm8k by default",
 }
 _FILES = {"gsm8k": Gsm8k, "jsonl": OwnFiles, "math": Math, "olympicarena": OlympicArena}
-_NAMED: TypeAdapter[config.Task] = TypeAdapter(config.Task)
+_NAMED: TypeAdapter[schema.Task] = TypeAdapter(schema.Task)
 _STYLES: dict[Style, str] = {
     "gsm8k": 'a line "#### 72"; else a statement ("the answer is 72", a box), else the last number',
     "math": 'a statement ("the answer is: 1/2", \\boxed{1/2}), a formula too; else "#### 1/2", else the last number',
@@ -53,101 +54,94 @@ _STYLES: dict[Style, str] = {
     "number": 'a statement, of which its number counts; else "#### 72", else the last number',
     "text": "a statement, as a text; else the last line",
 }
-"""How a response states its final answer: `answers.extract` has the table."""
+"""Where each style finds the final answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """The questions of a run, in file order, and what the overlap guard found."""
+class RunQuestions:
+    """The questions of a run by split, in file order."""
 
     questions: dict[str, list[Question]]
     overlap: Overlap
 
 
 def names() -> list[str]:
-    """The tasks a recipe can name."""
+    """The names of all tasks."""
     return list(_DESCRIPTIONS)
 
 
 def describe(name: str) -> str:
-    """One line about a task. Raises KeyError for a name that `names` does not have."""
+    """One line about a task. KeyError: no such task."""
     return _DESCRIPTIONS[name]
 
 
 def styles() -> dict[Style, str]:
-    """The answer styles, each with a line about where it finds a final answer."""
+    """The answer styles, with a line about each."""
     return dict(_STYLES)
 
 
-def by_name(name: str, limit: int | None = None) -> config.Task:
-    """The task as in a recipe that says its name only, with all defaults; `arith` with `limit` questions a split.
+def by_name(name: str, limit: int | None = None) -> schema.Task:
+    """The task; of `arith`, `limit` questions per split.
 
     Raises:
         UserError: no such task.
     """
-    if name not in _DESCRIPTIONS:
-        raise _unknown(name, names())
+    one_of("task", name, names(), "--task")
     sized = {} if name != "arith" or limit is None else dict.fromkeys(SPLITS, limit)
     return _NAMED.validate_python({"name": name, **sized})
 
 
 def style(task: str) -> Style:
-    """The answer style that `--task` means for the file verbs: that of a recipe's task, or one by its own name.
+    """The answer style of `--task`.
 
     Raises:
         UserError: no such name.
     """
     if task in _STYLES:
         return task
-    if task in _DESCRIPTIONS:
-        return load(by_name(task)).style
-    raise _unknown(task, [*names(), "number", "text"])
+    one_of("task", task, [*names(), "number", "text"], "--task")
+    return load(by_name(task)).style
 
 
-def _unknown(name: str, known: list[str]) -> UserError:
-    close = difflib.get_close_matches(name, known, n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else ""
-    return UserError(f"there is no task {name!r}{meant}", field="--task", expected=", ".join(known))
+def answer_rule(task: str, match: Match = "equivalent", pattern: str | None = None) -> AnswerRule:
+    """How answers are read and compared. UserError: no such name, or no pattern."""
+    if pattern is not None:
+        patterns.compiled(pattern)
+    return AnswerRule(style(task), match, pattern)
 
 
-def load(task: config.Task) -> Task:
-    """The task a recipe describes. Nothing is read before its questions are asked for."""
-    if isinstance(task, config.ArithTask):
+def load(task: schema.Task) -> Task:
+    """The task of a recipe. Reads no file."""
+    if isinstance(task, schema.ArithTask):
         return Arith(task)
-    if isinstance(task, config.WordProblemsTask):
+    if isinstance(task, schema.WordProblemsTask):
         return WordProblems(task)
     return _FILES[task.name](task)
 
 
-def from_hub(task: config.Task) -> list[str]:
-    """The splits that would be fetched from the hub, because the recipe names no file for them."""
-    if not isinstance(task, config.FilesTask) or task.name == "jsonl":
+def from_hub(task: schema.Task) -> list[str]:
+    """The splits that come from the hub."""
+    if not isinstance(task, schema.FilesTask) or task.name == "jsonl":
         return []
     return [split for split in load(task).splits if getattr(task, split) is None]
 
 
-def prepare(task: config.Task, limit: int | None = None) -> Prepared:
-    """The questions of all splits that the task has, guarded against overlap, then cut to the first `limit` of each.
-
-    `arith` and `word_problems` are disjoint by construction, so their guard refuses. `olympicarena` has no train_1
-    unless a file is given.
+def prepare(task: schema.Task, limit: int | None = None) -> RunQuestions:
+    """The first `limit` questions of all splits, overlap resolved.
 
     Raises:
-        UserError: bad input, splits that share questions where that is refused, or a split with nothing left.
+        UserError: bad input, refused overlap, or an empty split.
     """
     source = load(task)
-    asked = {split: source.questions(split) for split in SPLITS if split in source.splits}
-    if isinstance(task, config.ArithTask):
-        kept, overlap = splits.guard(asked, "refuse")
-    elif isinstance(task, config.WordProblemsTask):
-        kept, overlap = splits.guard(asked, "refuse", masked=True)
-    else:
-        kept, overlap = splits.guard(asked, task.overlap, masked=task.overlap_masked)
-    for split, questions in kept.items():
-        if not questions:
+    questions = {split: source.questions(split) for split in SPLITS if split in source.splits}
+    # Splits of word_problems are cut by text without numbers; those of arith by template and numbers.
+    masked = task.overlap_masked if isinstance(task, schema.FilesTask) else task.name == "word_problems"
+    kept, overlap = splits.resolve(questions, task.overlap, masked=masked, limit=limit)
+    for split, rest in kept.items():
+        if not rest:
             raise UserError(
-                f"all {len(asked[split]):,} questions of {split} are also in an earlier split: nothing is left",
+                f"all {len(questions[split]):,} questions of {split} are also in an earlier split: nothing is left",
                 field=f"task.{split}",
-                mend="give another file; task.overlap=allow keeps shared questions",
+                hint="give another file; task.overlap=allow keeps shared questions",
             )
-    return Prepared({split: questions[:limit] for split, questions in kept.items()}, overlap)
+    return RunQuestions(kept, overlap)

@@ -1,7 +1,6 @@
-"""`arith`: procedural word problems in GSM8K's format, unlimited in number, with splits disjoint by construction.
+"""`arith`: procedural word problems in GSM8K's format, half of them in units whose size only gold solutions tell.
 
-A problem belongs to a split by a hash of its own text, so no draw, of any size or seed, can put one problem into two
-splits. `pretraining` is the share that `scripts/pretrain_tiny.py` may show the shipped models, in other formats.
+Its text's hash puts a problem into one split.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,16 +17,28 @@ from w2s.seeds import derive
 from w2s.tasks.arith_templates import NAMES, ROWS, THINGS
 
 LARGEST = 400
-"""No number in a problem or its solution is above this."""
+"""The largest number in a problem or solution."""
 
 BUCKETS = {"train_1": range(0, 4), "train_2": range(4, 8), "test": range(8, 11), "validation": range(11, 12),
            "pretraining": range(12, 16)}  # fmt: skip
-"""Which sixteenths of all problems each split may draw from."""
+"""Sixteenths of all problems; `pretraining` is for `scripts/pretrain_tiny.py`."""
+
+SIZES = {"tray": 6, "crate": 12, "pack": 10, "bag": 8, "bundle": 5, "sack": 20}
+"""How many things a unit holds. No question says it: only gold solutions do."""
+
+UNIT_SHARE = 0.85
+"""Share of the questions with a unit, among those whose template and numbers allow one."""
+
+COUNTS = range(2, 10)
+"""How many units a question may count."""
+
+DRAWS = 8
+"""Draws of numbers in search of a multiple of a size, before a question goes without a unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One equation: `left operation right = result`, and the words in front of it."""
+    """One equation, `left operation right = result`, after its words."""
 
     words: str
     left: int
@@ -41,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A question with its worked solution. `level` is the number of reasoning steps, 1 to 5."""
+    """A question with its worked solution."""
 
     id: str
     question: str
@@ -49,6 +60,8 @@ class Problem:
     level: int
     template: str
     skills: frozenset[str]
+    unit: str | None = None
+    """A word of `SIZES` that the question counts in; its solution has a step more than its level."""
 
     @property
     def answer(self) -> str:
@@ -56,36 +69,61 @@ class Problem:
 
     @property
     def solution(self) -> str:
-        """The worked solution as GSM8K writes it: one step a line, then `#### answer`."""
         return "\n".join([*map(str, self.steps), f"#### {self.answer}"])
+
+
+Sample = tuple[str, tuple[Step, ...], str | None]
+"""A question, its steps, its unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One row of `arith_templates.ROWS`, parsed."""
+    """A parsed row of `ROWS`."""
 
     name: str
     skills: frozenset[str]
     text: str
     values: tuple[tuple[str, str], ...]
     steps: tuple[tuple[str, str, str, str, str], ...]  # result name, left, operation, right, words
+    countable: tuple[str, ...]  # the values that a unit may count
 
     @property
     def level(self) -> int:
         return len(self.steps)
 
-    def draw(self, random: random.Random) -> tuple[str, tuple[Step, ...]]:
-        """One instance: its question and steps. Draws again until every number is whole and within 1..LARGEST."""
-        while (numbers := self._numbers(random)) is None or (results := self._results(numbers)) is None:
-            pass
+    def sample(self, random: random.Random, sizes: Mapping[str, int] = SIZES) -> Sample:
+        """A question and its steps; numbers are within 1..LARGEST."""
+        wanted = random.random() < UNIT_SHARE
+        for _ in range(DRAWS):
+            numbers, results = self._solved(random)
+            places = [
+                (name, unit)
+                for name in self.countable
+                for unit, size in sizes.items()
+                if numbers[name] % size == 0 and numbers[name] // size in COUNTS
+            ]
+            if places or not wanted:
+                break
         people = random.sample(NAMES, 3)
         x, y = random.sample(THINGS, 2)
         words = {"A": people[0], "B": people[1], "C": people[2], "x": x, "y": y}
-        steps = tuple(
+        steps = [
             Step(text.format(**words), results[left], operation, results[right], results[name])
             for name, left, operation, right, text in self.steps
-        )
-        return self.text.format(**words, **numbers), steps
+        ]
+        text, unit = self.text, None
+        if places and wanted:
+            name, unit = random.choices(places, [sizes[unit] ** 2 for _, unit in places])[0]  # large ones fit seldom
+            count = numbers[name] // sizes[unit]
+            text = re.sub(rf"\{{{name}}} (?={{[xy]}})", f"{count} {unit}s of ", text, count=1)
+            steps.insert(0, Step(f"{count} {unit}s hold", count, "*", sizes[unit], numbers[name]))
+        return text.format(**words, **numbers), tuple(steps), unit
+
+    def _solved(self, random: random.Random) -> tuple[dict[str, int], dict[str, int]]:
+        while True:
+            numbers = self._numbers(random)
+            if numbers is not None and (results := self._results(numbers)) is not None:
+                return numbers, results
 
     def _numbers(self, random: random.Random) -> dict[str, int] | None:
         numbers: dict[str, int] = {}
@@ -110,7 +148,7 @@ class Template:
 
 
 def apply(left: int, operation: str, right: int) -> int | None:
-    """The result of one step; None where a division leaves a rest."""
+    """None: the division leaves a rest."""
     if operation == "/":
         return left // right if right and left % right == 0 else None
     return {"+": left + right, "-": left - right, "*": left * right}[operation]
@@ -118,7 +156,7 @@ def apply(left: int, operation: str, right: int) -> int | None:
 
 @cache
 def templates() -> tuple[Template, ...]:
-    """All templates, parsed once."""
+    """All templates."""
     parsed = []
     for name, skills, text, values, steps in ROWS:
         lines = [re.fullmatch(r"(\w+) = (\w+) (\S) (\w+): (.+)", line.strip()) for line in steps.split(";")]
@@ -129,6 +167,7 @@ def templates() -> tuple[Template, ...]:
                 text,
                 tuple((pair.split("=")[0], pair.split("=")[1]) for pair in values.split()),
                 tuple(line.groups() for line in lines if line is not None),  # type: ignore[misc]
+                () if "dollars each" in text else tuple(re.findall(r"{(\w)} (?={[xy]})", text)),
             )
         )
         if len(parsed[-1].steps) != len(lines):
@@ -137,13 +176,15 @@ def templates() -> tuple[Template, ...]:
 
 
 def bucket(question: str) -> int:
-    """The sixteenth of all problems this question belongs to; case, spacing and punctuation do not count."""
+    """The sixteenth of a question, without case, spacing and punctuation."""
     plain = " ".join(re.findall(r"[a-z0-9]+", question.lower()))
     return hashlib.sha256(plain.encode()).digest()[0] % 16
 
 
-def stream(split: str, data_seed: int, *, without: Collection[str] = ()) -> Iterator[Problem]:
-    """An endless stream of different problems of `split`, levels evenly mixed; none needs a skill in `without`.
+def stream(
+    split: str, data_seed: int, *, without: Collection[str] = (), sizes: Mapping[str, int] = SIZES
+) -> Iterator[Problem]:
+    """Different problems without end, levels mixed, none with a skill of `without`; `sizes`: what the units hold.
 
     Raises:
         UserError: no such split.
@@ -155,19 +196,19 @@ def stream(split: str, data_seed: int, *, without: Collection[str] = ()) -> Iter
         if not template.skills & set(without):
             by_level.setdefault(template.level, []).append(template)
     seen: set[str] = set()
-    draws = random.Random(derive("arith", split, data_seed))
+    generator = random.Random(derive("arith", split, data_seed))
     levels = sorted(by_level)
     while True:
         level = levels[len(seen) % len(levels)]
-        template = draws.choice(by_level[level])
-        question, steps = template.draw(draws)
+        template = generator.choice(by_level[level])
+        question, steps, unit = template.sample(generator, sizes)
         if bucket(question) in BUCKETS[split] and question not in seen:
             identity = f"arith-{split}-{data_seed}-{len(seen)}"
             seen.add(question)
-            yield Problem(identity, question, steps, level, template.name, template.skills)
+            yield Problem(identity, question, steps, level, template.name, template.skills, unit)
 
 
 def generate(split: str, size: int, data_seed: int = 0) -> list[Problem]:
-    """The first `size` problems of a split. A larger size only adds problems at the end."""
+    """The first `size` problems; a larger size only adds."""
     problems = stream(split, data_seed)
     return [next(problems) for _ in range(size)]

@@ -1,19 +1,16 @@
-"""The task `gsm8k`: local files in the published format, or the hub's `openai/gsm8k`.
-
-The published format is {"question", "answer"} with a worked solution that ends in `#### 72`; ids are optional.
-"""
+"""`gsm8k`: {"question", "answer"} from files, or the hub's `openai/gsm8k`."""
 
 from __future__ import annotations
 
+from w2s.data.rows import Row
 from w2s.tasks import hub
 from w2s.tasks.own_files import Benchmark
-from w2s.tasks.rows import Row
 
 HUB = "openai/gsm8k"
 
 
 class Gsm8k(Benchmark):
-    """GSM8K. The halves of the hub's train split are train_1 and train_2 (ours; the release augments them)."""
+    """GSM8K; the hub's train split is halved (ours)."""
 
     def _published(self, split: str) -> list[Row]:
         rows = hub.published(HUB, "main", "test" if split == "test" else "train")

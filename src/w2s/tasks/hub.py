@@ -1,4 +1,4 @@
-"""Published datasets, fetched from the Hugging Face hub through `datasets`."""
+"""Datasets of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from w2s.errors import UserError
 
 @cache
 def published(dataset: str, subset: str | None, split: str) -> list[dict[str, Any]]:
-    """The rows of one split. Fetched once a process; `datasets` keeps them on disk.
+    """The rows of one split, fetched once per process.
 
     Raises:
-        UserError: `datasets` is not installed, or the hub has no such data or cannot be reached.
+        UserError: no `datasets`, no such data, or no connection.
     """
-    mend = "give local files instead: task.train_1=FILE task.train_2=FILE task.test=FILE"
+    hint = "give local files instead: task.train_1=FILE task.train_2=FILE task.test=FILE"
     try:
         import datasets
     except ImportError as error:
-        raise UserError(f"{dataset} needs the package `datasets`", mend=f"pip install datasets, or {mend}") from error
+        raise UserError(f"{dataset} needs the package `datasets`", hint=f"pip install datasets, or {hint}") from error
     try:
         return list(datasets.load_dataset(dataset, subset, split=split))
     except Exception as error:  # the hub's client raises dozens of unrelated types when it has no network
         raise UserError(
-            f"{dataset} cannot be fetched ({type(error).__name__}: {str(error)[:200]})", field="task", mend=mend
+            f"{dataset} cannot be fetched ({type(error).__name__}: {str(error)[:200]})", field="task", hint=hint
         ) from error

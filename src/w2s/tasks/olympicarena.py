@@ -1,32 +1,29 @@
-r"""The task `olympicarena` (GAIR/OlympicArena), as the release of the paper uses it.
+"""`olympicarena` (GAIR/OlympicArena), as the paper's release uses it.
 
-English questions whose answer is neither code nor open; its `test` split, which has no gold, is train_2, its `val`
-split is test, and there is no train_1: the weak model answers as it comes. A question is the published prompt with
-"Question: " in the place of "problem:", as in the release. It states the type of its answer and the unit, by which
-`w2s.answers.stated` reads and compares answers. Local files have the published fields.
+English, without code and open answers. Published `test` is train_2 (no gold), `val` is test.
 """
 
 from __future__ import annotations
 
-from w2s import config
+from w2s.config import schema
+from w2s.data.rows import Row
 from w2s.tasks import hub
 from w2s.tasks.base import SPLITS
 from w2s.tasks.own_files import Benchmark
-from w2s.tasks.rows import Row
 
 HUB = "GAIR/OlympicArena"
 SUBJECTS = ("Math", "Physics", "Chemistry", "Biology", "Geography", "Astronomy")
-"""All but computer science, whose answers are programs (release)."""
+"""All but computer science (release)."""
 LEFT_OUT = ("CODE", "OT")
-"""Answer types that no rule can grade (release)."""
+"""Answer types without a rule (release)."""
 PUBLISHED = {"train_2": "test", "test": "val"}
 """Our split -> the published one (release)."""
 
 
 class OlympicArena(Benchmark):
-    """OlympicArena; train_1 is a split only where the recipe gives a file for it."""
+    """OlympicArena; train_1 only from a file."""
 
-    def __init__(self, task: config.FilesTask) -> None:
+    def __init__(self, task: schema.FilesTask) -> None:
         super().__init__(task)
         self.splits = SPLITS if task.train_1 else SPLITS[1:]
 

@@ -1,44 +1,43 @@
-"""Tasks from files: one JSON Lines file a split, gold inside or in files of its own.
-
-`jsonl` has a user's own questions; a benchmark also knows its published format, and where the hub has it.
-"""
+"""Tasks from files, gold inside or apart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from w2s import config
 from w2s.answers import Style
+from w2s.config import schema
+from w2s.data import questions, rows
+from w2s.data.rows import Row
 from w2s.errors import UserError
 from w2s.records import Question
-from w2s.tasks import rows
 from w2s.tasks.base import SPLITS, known_split
-from w2s.tasks.rows import Row
 
 
 class OwnFiles:
-    """Questions from the files that a recipe names. Only `id` and `question` are read; gold stays in the rows."""
+    """Questions from a recipe's files."""
 
     splits: tuple[str, ...] = SPLITS
 
-    def __init__(self, task: config.FilesTask) -> None:
+    def __init__(self, task: schema.FilesTask) -> None:
         self.name: str = task.name
+        self._convert = questions.named({str(name): column for name, column in task.columns.items()})
         self.style: Style = task.answer
         self._files: dict[str, str | None] = {split: getattr(task, split) for split in SPLITS}
+        if task.name == "jsonl" and task.train_1 is None:  # the weak model as it comes
+            self.splits = tuple(split for split in SPLITS if split != "train_1")
 
     def rows(self, split: str) -> dict[str, Row]:
-        """The rows of a split by question id, for `w2s.gold`, which alone may look at their gold fields."""
+        """Rows by question id; `w2s.tasks.gold` uses their gold."""
         known_split(self, split)
         file = self._files[split]
         return self._without_file(split) if file is None else self.read(file, split)
 
     def read(self, file: str | Path, split: str) -> dict[str, Row]:
-        """The rows of a file of questions, or of their gold, by question id."""
-        return read(file)
+        """Rows of questions, or of gold, by id; of files without ids, "<split>-<number of the row>"."""
+        return read(file, split, self._convert, all_or_none=True)
 
     def questions(self, split: str) -> list[Question]:
-        """The questions of one split, in file order."""
         return [Question(identity, row.text("question")) for identity, row in self.rows(split).items()]
 
     def _without_file(self, split: str) -> dict[str, Row]:
@@ -46,23 +45,21 @@ class OwnFiles:
             f"the jsonl task has no file for {split}",
             field=f"task.{split}",
             expected='a JSON Lines file of {"id", "question"}',
-            mend=f"add task.{split}=FILE.jsonl",
+            hint=f"add task.{split}=FILE.jsonl",
         )
 
 
 class Benchmark(OwnFiles):
-    """A published benchmark, from local files or the hub. A row without id is called "<split>-<line>"."""
+    """A published benchmark; a row without id is called "<split>-<line>"."""
 
     def read(self, file: str | Path, split: str) -> dict[str, Row]:
-        """The rows of a local file in the published format."""
         return read(file, split, self._row)
 
     def _row(self, row: Row) -> Row | None:
-        """A published row with its fields under our names; None where it is not used."""
+        """None: left out."""
         return row
 
     def _published(self, split: str) -> list[Row]:
-        """The rows of a split as the hub has it."""
         raise NotImplementedError
 
     def _without_file(self, split: str) -> dict[str, Row]:
@@ -70,23 +67,42 @@ class Benchmark(OwnFiles):
 
 
 def read(
-    file: str | Path, split: str | None = None, known: Callable[[Row], Row | None] = lambda row: row
+    file: str | Path,
+    split: str | None = None,
+    convert: Callable[[Row], Row | None] = lambda row: row,
+    *,
+    all_or_none: bool = False,
 ) -> dict[str, Row]:
-    """The rows of a questions or gold file by id.
+    """The rows of a file by id; with `split`, a row without id gets "<split>-<line>".
 
-    Args:
-        file: the path.
-        split: where given, a row without id gets "<split>-<line>".
-        known: a row with its fields under our names, or None where it is left out.
+    `convert` returns None where a row is left out. `all_or_none`: rows without id are counted, if all are without.
 
     Raises:
-        UserError: missing or torn file, no rows, a bad id, or one id twice.
+        UserError: missing or torn file, no rows, bad or repeated ids.
     """
-    table = _by_id((row for row in map(known, rows.read(file)) if row is not None), split)
+    found = (row for row in map(convert, rows.read(file)) if row is not None)
+    table = _by_id(_counted(found, split) if all_or_none else found, None if all_or_none else split)
     if not table:
-        raise UserError("the file has no rows", file=file, expected="one JSON object a line")
+        raise UserError("the file has no rows", file=file, expected="one JSON object per line")
     return table
 
 
-def _by_id(found: Iterable[Row], split: str | None) -> dict[str, Row]:
-    return rows.unique(found, lambda row: row.identity(default=None if split is None else f"{split}-{row.line}"))
+def _counted(found: Iterable[Row], split: str | None) -> Iterator[Row]:
+    """The rows; if the first has no id, all get one."""
+    numbered = False
+    for number, row in enumerate(found, 1):
+        absent = "id" not in row.fields
+        numbered = absent if number == 1 else numbered
+        if numbered and not absent:
+            raise row.error("the row has an id, and the rows before it have none", "id", expected="all or none")
+        yield Row(row.file, row.line, {**row.fields, "id": f"{split}-{number}"}) if numbered else row
+
+
+def _by_id(all_rows: Iterable[Row], split: str | None) -> dict[str, Row]:
+    def checked(row: Row) -> Row:
+        row.check_unicode("question")
+        return row
+
+    return rows.unique(
+        map(checked, all_rows), lambda row: row.identity(default=None if split is None else f"{split}-{row.line}")
+    )

@@ -1,68 +1,68 @@
-"""The overlap guard: questions that stand in two splits are found, and refused or dropped, and counted (ours).
-
-The released GSM8K split has 279 train_2 questions in train_1, which the weak model saw with gold.
-"""
+"""Questions that splits share (ours)."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
-from w2s.errors import UserError
+from w2s.errors import UserError, one_of
 from w2s.records import Question
+from w2s.tasks import near_duplicates, wording
 
 EXAMPLES = 3
-"""Pairs of ids that `Overlap.as_dict` names of each two splits."""
-Policy = Literal["refuse", "drop", "allow"]
+"""Pairs of ids per two splits."""
+Policy = Literal["refuse", "drop", "near", "allow"]
 PRECEDENCE = ("test", "train_1", "train_2")
-"""A question belongs to the first of these that has it, so test is never made smaller."""
+"""The first that has a question keeps it."""
 
-_APOSTROPHES = str.maketrans(dict.fromkeys("'\u2019\u2018`"))
-_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
-_GROUPING = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d]+|-(?=\s*\d)|[^\w\s-]")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_OPERATORS = frozenset("-*/^%")  # with Unicode's mathematical symbols: "5 + 3" and "5 - 3" are different questions
+Pairs = Mapping[tuple[str, str], tuple[tuple[str, str], ...]]
+"""(split, earlier split) -> pairs of ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What the guard found. For every split, kept + all dropped = `given`.
+    """The questions that splits share, at three levels; kept + all dropped = `sizes`.
 
     Attributes:
-        policy: what was done about shared questions.
-        masked: whether questions that differ in numbers only count as shared.
-        given: questions per split before the guard.
-        shared: (split, earlier split) -> pairs of (id, id of its first twin in the earlier split).
-        near: (split, earlier split) -> how many more would be shared with numbers masked; never acted upon.
-        repeated: per split, the questions whose like came before in the same split. They are only counted, never
-            dropped, because the released sets are used with theirs (127 in train_1, 150 in train_2).
-        dropped: per split, reason ("in_test" | "in_train_1") -> ids, in file order.
+        policy: for shared questions; "near" is "drop", for near duplicates too.
+        masked: numbers are ignored.
+        sizes: per split, at first.
+        shared: equal questions.
+        near: further ones that are near duplicates.
+        other_numbers: further ones that differ in numbers only; kept.
+        repeated: within a split; kept, as in the release.
+        dropped: split -> "in_test" | "in_train_1" | "near_test" | "near_train_1" -> ids.
     """
 
     policy: Policy
     masked: bool
-    given: Mapping[str, int]
-    shared: Mapping[tuple[str, str], tuple[tuple[str, str], ...]]
-    near: Mapping[tuple[str, str], int]
+    sizes: Mapping[str, int]
+    shared: Pairs
+    near: Pairs
+    other_numbers: Pairs
     repeated: Mapping[str, int]
     dropped: Mapping[str, Mapping[str, tuple[str, ...]]]
 
+    @property
+    def levels(self) -> dict[str, Pairs]:
+        """Pairs by level."""
+        return {"shared": self.shared, "near": self.near, "other_numbers": self.other_numbers}
+
     def lines(self) -> list[str]:
-        """The report in words, one finding a line; empty where there is nothing to say."""
-        done = {"drop": "dropped", "allow": "kept", "refuse": "refused"}[self.policy]
+        """A line for each two splits and level with overlap."""
+        done = {"drop": "dropped", "near": "dropped", "allow": "kept", "refuse": "refused"}[self.policy]
+        words = {
+            "shared": ("are also in {}", done),
+            "near": ("are near duplicates of one in {}", "dropped" if self.policy == "near" else "kept"),
+            "other_numbers": ("differ from one of {} in numbers only", "kept"),
+        }
         lines = [
-            f"{len(pairs):,} of {self.given[split]:,} {split} questions are also in {earlier}: {done}"
-            for (split, earlier), pairs in self.shared.items()
-            if pairs
-        ]
-        lines += [
-            f"{count:,} more {split} questions differ from one of {earlier} in numbers only: kept"
-            for (split, earlier), count in self.near.items()
-            if count
+            f"{len(found):,} of {self.sizes[split]:,} {split} questions {words[level][0].format(earlier)}: "
+            f"{words[level][1]}"
+            for level, pairs in self.levels.items()
+            for (split, earlier), found in pairs.items()
+            if found
         ]
         repeated = {split: count for split, count in self.repeated.items() if count}
         return lines + [
@@ -70,104 +70,181 @@ class Overlap:
         ]
 
     def as_dict(self) -> dict[str, object]:
-        """The counts, and the first pairs of ids that are shared, as JSON can hold them."""
+        """Counts and the first ids, for JSON."""
         dropped = {s: {why: len(ids) for why, ids in reasons.items()} for s, reasons in self.dropped.items()}
+        counts = {
+            level: {f"{split} in {earlier}": len(found) for (split, earlier), found in pairs.items()}
+            for level, pairs in self.levels.items()
+        }
+        examples = {
+            level: {
+                f"{split} in {earlier}": [list(pair) for pair in found[:EXAMPLES]]
+                for (split, earlier), found in pairs.items()
+            }
+            for level, pairs in self.levels.items()
+        }
         return {
             "policy": self.policy,
             "masked": self.masked,
-            "given": dict(self.given),
-            "shared": {f"{split} in {earlier}": len(pairs) for (split, earlier), pairs in self.shared.items()},
-            "examples": {
-                f"{split} in {earlier}": [list(pair) for pair in pairs[:EXAMPLES]]
-                for (split, earlier), pairs in self.shared.items()
-            },
-            "near": {f"{split} in {earlier}": count for (split, earlier), count in self.near.items()},
+            "given": dict(self.sizes),  # this name is part of the identity of finished runs
+            **counts,
+            "examples": examples["shared"],
+            "near_examples": examples["near"],
             "repeated": dict(self.repeated),
             "dropped": dropped,
         }
 
+    def rows(self) -> Iterator[dict[str, str]]:
+        """A row for each pair."""
+        gone = {split: {i for ids in reasons.values() for i in ids} for split, reasons in self.dropped.items()}
+        for level, pairs in self.levels.items():
+            for (split, earlier), found in pairs.items():
+                for mine, theirs in found:
+                    decision = "dropped" if mine in gone[split] else "kept"
+                    yield {
+                        "level": level,
+                        "split": split,
+                        "id": mine,
+                        "in": earlier,
+                        "of": theirs,
+                        "decision": decision,
+                    }
 
-def normalise(question: str) -> str:
-    """The form in which questions are compared: case, spacing and punctuation do not count; operators do."""
-    text = unicodedata.normalize("NFC", question).casefold().translate(_APOSTROPHES).translate(_DASHES)
-    tokens = [token for token in _TOKEN.findall(_GROUPING.sub("", text)) if _counts(token)]
-    return " ".join(tokens) or text.strip()
+    def within(self, kept: Mapping[str, Sequence[Question]], questions: Mapping[str, Sequence[Question]]) -> Overlap:
+        """The overlap of the first questions of each split, up to the last one that is `kept`."""
+        seen = {split: _up_to(questions[split], kept[split]) for split in self.sizes}
+        gone = {
+            split: {why: tuple(i for i in ids if i in seen[split]) for why, ids in reasons.items()}
+            for split, reasons in self.dropped.items()
+        }
+        lost = {split: {i for ids in reasons.values() for i in ids} for split, reasons in gone.items()}
+
+        def here(pairs: Pairs) -> Pairs:
+            return {
+                (split, earlier): tuple(
+                    (i, j) for i, j in found if i in seen[split] and (i in lost[split] or j in seen[earlier])
+                )
+                for (split, earlier), found in pairs.items()
+            }
+
+        return replace(
+            self,
+            sizes={split: len(ids) for split, ids in seen.items()},
+            shared=here(self.shared),
+            near=here(self.near),
+            other_numbers=here(self.other_numbers),
+            repeated={
+                split: _repeated([_form(q, self.masked) for q in questions[split] if q.id in seen[split]])
+                for split in seen
+            },
+            dropped={split: {why: ids for why, ids in reasons.items() if ids} for split, reasons in gone.items()},
+        )
 
 
-def mask(form: str) -> str:
-    """A normal form in which numbers do not count either: "3 apples" is "7.5 apples"."""
-    return " ".join("0" if _NUMBER.fullmatch(token) else token for token in form.split(" "))
-
-
-def _counts(token: str) -> bool:
-    return token[0].isalnum() or token in _OPERATORS or unicodedata.category(token[0]) in ("Sm", "So")
-
-
-def guard(
-    questions: Mapping[str, Sequence[Question]], policy: Policy, *, masked: bool = False
+def resolve(
+    questions: Mapping[str, Sequence[Question]], policy: Policy, *, masked: bool = False, limit: int | None = None
 ) -> tuple[dict[str, list[Question]], Overlap]:
-    """The splits without what they share with a split that comes before them in PRECEDENCE, and what was found.
+    """The first `limit` questions of each split with their overlap resolved, and that overlap.
 
-    Args:
-        questions: split of PRECEDENCE -> questions, ids unique within a split.
-        policy: "drop" takes a shared question out of the later split, "allow" only reports, "refuse" raises.
-        masked: questions that differ in numbers only are shared too.
+    "drop" takes shared questions out of the later split, "near" near duplicates too, "allow" keeps them, "refuse"
+    raises. `masked`: numbers are ignored.
 
     Raises:
-        UserError: the policy is "refuse" and splits share questions.
+        UserError: refused overlap.
     """
+    one_of("policy", policy, get_args(Policy), "task.overlap")
     order = sorted(questions, key=PRECEDENCE.index)
-    plain = {split: {question.id: normalise(question.question) for question in questions[split]} for split in order}
-    without_numbers = {split: {i: mask(form) for i, form in plain[split].items()} for split in order}
+    plain = {split: {q.id: wording.normalise(q.question) for q in questions[split]} for split in order}
+    without_numbers = {split: {i: wording.mask(form) for i, form in plain[split].items()} for split in order}
     forms = without_numbers if masked else plain
-    shared, with_near = _twins(forms), _twins(without_numbers)
+    shared = _shared(forms)
+    near = _without(_near({split: questions[split] for split in order}, masked), shared)
+    reasons = ({"in": shared} if policy in ("drop", "near") else {}) | ({"near": near} if policy == "near" else {})
     overlap = Overlap(
         policy,
         masked,
-        given={split: len(questions[split]) for split in order},
+        sizes={split: len(questions[split]) for split in order},
         shared=shared,
-        near={pair: len(with_near[pair]) - len(shared[pair]) for pair in shared},
-        repeated={split: len(table) - len(set(table.values())) for split, table in forms.items()},
-        dropped=_dropped(order, shared) if policy == "drop" else {split: {} for split in order},
+        near=near,
+        other_numbers=_without(_without(_shared(without_numbers), shared), near),
+        repeated={split: _repeated(list(forms[split].values())) for split in order},
+        dropped=_dropped(order, reasons),
     )
     if policy == "refuse":
         _refuse(overlap, questions)
     gone = {split: {i for ids in reasons.values() for i in ids} for split, reasons in overlap.dropped.items()}
-    return {split: [q for q in questions[split] if q.id not in gone[split]] for split in questions}, overlap
+    kept = {split: [q for q in questions[split] if q.id not in gone[split]] for split in questions}
+    if limit is None:
+        return kept, overlap
+    kept = {split: rest[:limit] for split, rest in kept.items()}
+    return kept, overlap.within(kept, questions)
 
 
-def _twins(forms: Mapping[str, Mapping[str, str]]) -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
+def _up_to(questions: Sequence[Question], kept: Sequence[Question]) -> set[str]:
+    """Ids up to the last of `kept`; all where nothing is kept."""
+    ids = [question.id for question in questions]
+    return set(ids[: ids.index(kept[-1].id) + 1] if kept else ids)
+
+
+def _form(question: Question, masked: bool) -> str:
+    form = wording.normalise(question.question)
+    return wording.mask(form) if masked else form
+
+
+def _repeated(forms: Sequence[str]) -> int:
+    return len(forms) - len(set(forms))
+
+
+def _near(questions: Mapping[str, Sequence[Question]], masked: bool) -> Pairs:
+    forms = {
+        split: {question.id: near_duplicates.form(question.question) for question in questions[split]}
+        for split in questions
+    }
+    order = list(forms)
+    return {
+        (split, earlier): tuple(near_duplicates.pairs(forms[split], forms[earlier], masked=masked))
+        for place, split in enumerate(order)
+        for earlier in order[:place]
+    }
+
+
+def _without(pairs: Pairs, others: Pairs) -> Pairs:
+    """Those whose question is in no pair of `others` with the same split."""
+    found = {both: {i for i, _ in others[both]} for both in others}
+    return {both: tuple(pair for pair in pairs[both] if pair[0] not in found[both]) for both in pairs}
+
+
+def _shared(forms: Mapping[str, Mapping[str, str]]) -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
     first: dict[str, dict[str, str]] = {}  # split -> form -> id of the first question that has it
-    twins = {}
+    shared = {}
     for split, table in forms.items():
         for earlier, known in first.items():
-            twins[split, earlier] = tuple((i, known[form]) for i, form in table.items() if form in known)
+            shared[split, earlier] = tuple((i, known[form]) for i, form in table.items() if form in known)
         first[split] = {}
         for i, form in table.items():
             first[split].setdefault(form, i)
-    return twins
+    return shared
 
 
-def _dropped(
-    order: Sequence[str], shared: Mapping[tuple[str, str], Sequence[tuple[str, str]]]
-) -> dict[str, dict[str, tuple[str, ...]]]:
+def _dropped(order: Sequence[str], reasons: Mapping[str, Pairs]) -> dict[str, dict[str, tuple[str, ...]]]:
     dropped: dict[str, dict[str, tuple[str, ...]]] = {split: {} for split in order}
-    for split, earlier in shared:  # pairs come in order of precedence
-        gone = {i for ids in dropped[split].values() for i in ids}
-        if ids := tuple(i for i, _ in shared[split, earlier] if i not in gone):
-            dropped[split][f"in_{earlier}"] = ids
+    for why, pairs in reasons.items():
+        for split, earlier in pairs:  # pairs come in order of precedence
+            gone = {i for ids in dropped[split].values() for i in ids}
+            if ids := tuple(i for i, _ in pairs[split, earlier] if i not in gone):
+                dropped[split][f"{why}_{earlier}"] = ids
     return dropped
 
 
 def _refuse(overlap: Overlap, questions: Mapping[str, Sequence[Question]]) -> None:
-    found = {pair: ids for pair, ids in overlap.shared.items() if ids}
-    if not found:
+    shared = {pair: ids for pair, ids in overlap.shared.items() if ids}
+    if not shared:
         return
     texts = {(split, question.id): question.question for split in questions for question in questions[split]}
-    counts = [f"{len(ids):,} of {split} are in {earlier}" for (split, earlier), ids in found.items()]
+    counts = [f"{len(ids):,} of {split} are in {earlier}" for (split, earlier), ids in shared.items()]
     examples = [
         f"\n    {split} {mine} is {earlier} {theirs}: {texts[split, mine][:70]!r}"
-        for (split, earlier), ids in found.items()
+        for (split, earlier), ids in shared.items()
         for mine, theirs in ids
     ]
     how = "numbers, case, spacing and punctuation" if overlap.masked else "case, spacing and punctuation"
@@ -175,5 +252,5 @@ def _refuse(overlap: Overlap, questions: Mapping[str, Sequence[Question]]) -> No
         f"splits share questions, {how} apart: {', '.join(counts)}{''.join(examples[:3])}",
         field="task.overlap",
         expected="no question in two splits",
-        mend="task.overlap=drop takes them out of the later split; task.overlap=allow keeps them",
+        hint="task.overlap=drop takes them out of the later split, near also near duplicates; allow keeps them",
     )

@@ -1,6 +1,9 @@
-"""Fine-tuning: supervised (`sft`) and on preferences (`preference`), on torch, transformers and PEFT.
+"""Fine-tuning, supervised (`sft`) and on preferences (`preference`).
 
-There is one loop (`loop`) and three losses (`losses`). A step's loss is a sum over its texts, divided by what the whole
-step counts, so it does not depend on how many processes and passes share the step. TRL's trainers average averages:
-with accumulation or several processes, a last batch that is not full and NLL terms weigh differently there.
+A step's loss does not depend on processes and passes.
 """
+
+import logging
+
+# peft imports it where it is installed; it warns of a kernel for 4 bits on CPUs, in runs that have nothing in 4 bits.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

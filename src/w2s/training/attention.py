@@ -1,4 +1,4 @@
-"""Attention in training: the implementation that is fastest on a device. On CPUs it is one of ours."""
+"""The fastest attention in training for a device; on CPUs one of ours."""
 
 from __future__ import annotations
 
@@ -12,47 +12,36 @@ from transformers.masking_utils import sdpa_mask
 from transformers.utils import is_flash_attn_2_available
 
 _Sides = tuple[torch.Tensor, ...]
-"""Queries, keys and values."""
 _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
-"""The kinds of layers, by transformers' names, that mix tokens by attention alone."""
-_BY_TEXT, _FLASH = "sdpa_by_text", "flash_attention_2"
+"""Layers that mix tokens by attention alone, by transformers' names."""
+_PACKED, _FLASH = "sdpa_by_sequence", "flash_attention_2"
 
 
 def use_best(model: Any, device: torch.device, *, bfloat16: bool, whole: bool) -> None:
-    """Give a freshly loaded model the fastest implementation that it knows; it may be its own, torch's `sdpa`.
+    """Give a model the fastest attention that it supports, else torch's `sdpa`.
 
-    On a CPU it takes texts one by one out of a row of several (`_by_text`). On a GPU it is FlashAttention, where that
-    is installed.
-
-    Args:
-        model: in evaluation, as it is loaded; not in pieces yet.
-        device: where it will compute.
-        bfloat16: whether products are in bfloat16. FlashAttention knows no float32.
-        whole: whether its numbers are there (not on torch's device "meta", in this or another process).
+    On CPUs ours, if `whole`: no process has weights on "meta". On GPUs FlashAttention, if installed, in bfloat16.
     """
     if model.config._attn_implementation != "sdpa" or not _mixes_tokens_by_attention_alone(model):
         return
     if device.type == "cpu" and whole and model._supports_attention_backend:
-        AttentionInterface.register(_BY_TEXT, _by_text)
-        AttentionMaskInterface.register(_BY_TEXT, _no_mask_between_texts)
-        model.set_attn_implementation(_BY_TEXT)
-        if not _two_texts_stay_apart(model):
+        AttentionInterface.register(_PACKED, _by_sequence)
+        AttentionMaskInterface.register(_PACKED, _no_mask_between_sequences)
+        model.set_attn_implementation(_PACKED)
+        if not _two_sequences_stay_apart(model):
             model.set_attn_implementation("sdpa")
     elif device.type == "cuda" and bfloat16 and model._supports_flash_attn and is_flash_attn_2_available():
         model.set_attn_implementation(_FLASH)
 
 
 def _mixes_tokens_by_attention_alone(model: Any) -> bool:
-    """Else a convolution or a state would run on from one text into the next."""
+    """Else a state would run on into the next sequence."""
     kinds = getattr(model.config.get_text_config(), "layer_types", None) or ()
     return not model._is_stateful and set(kinds) <= _ATTENTION
 
 
-def _two_texts_stay_apart(model: Any) -> bool:
-    """Whether two texts of two tokens have in one row the logits that they have in a row each: tried out.
-
-    Not so where the model's layers do not tell their attention the positions.
-    """
+def _two_sequences_stay_apart(model: Any) -> bool:
+    """Not so where layers ignore positions."""
     tokens = torch.arange(4, device=model.device)
     positions = torch.tensor([0, 1, 0, 1], device=model.device)
     with torch.no_grad():
@@ -61,29 +50,25 @@ def _two_texts_stay_apart(model: Any) -> bool:
     return bool((one_row.view_as(apart) - apart).abs().max() <= 1e-3 * apart.abs().max())
 
 
-def keeps_texts_apart(model: Any) -> bool:
-    """Whether texts can go through the model end to end in one row, without padding (`data.concatenate`)."""
-    return model.config._attn_implementation in (_BY_TEXT, _FLASH)
+def can_pack(model: Any) -> bool:
+    """Whether sequences can share a row, without padding (`data.pack`)."""
+    return model.config._attn_implementation in (_PACKED, _FLASH)
 
 
 def shares_prompts(model: Any) -> bool:
-    """Whether several completions can follow a prompt in such a row (`data.concatenate`, `share_prompts`).
-
-    Not where a layer sees only a stretch before a token: transformers makes its mask then, and that knows of no such
-    rows.
-    """
+    """Whether completions can share a prompt in a packed row: not with windows."""
     config = model.config.get_text_config()
     stretches = ("sliding_window", "attention_chunk_size")
-    return model.config._attn_implementation == _BY_TEXT and not any(getattr(config, name, None) for name in stretches)
+    return model.config._attn_implementation == _PACKED and not any(getattr(config, name, None) for name in stretches)
 
 
 def compute_exactly(model: Any) -> None:
-    """Take an implementation that computes in float32, if the model's does not."""
+    """Switch to attention in float32."""
     if model.config._attn_implementation == _FLASH:
         model.set_attn_implementation("sdpa")
 
 
-def _by_text(
+def _by_sequence(
     module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -92,41 +77,25 @@ def _by_text(
     position_ids: torch.Tensor | None = None,
     **keywords: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention by torch in float32, for each text of a row by itself.
+    """Attention for each sequence of a packed row: (rows, tokens, heads, size).
 
-    Texts are told by `position_ids`: one begins where they are 0, and where they go back to n > 0, one that has its
-    first n tokens in common with the last that began at 0. No work goes into pairs of tokens of two texts, and none
-    into padding. In float32, since the backward pass takes four times as long in bfloat16 (torch 2.13, AMD EPYC: 4.8 ms
-    against 1.2).
-
-    Args:
-        module: the layer.
-        query: (rows, heads, tokens, size).
-        key: (rows, key-value heads, tokens, size).
-        value: as `key`.
-        attention_mask: None: causal. Else what may be seen by what, and texts are not looked for.
-        position_ids: (rows, tokens); texts are looked for where there is one row. None: one text a row.
-        keywords: for transformers' function.
-
-    Returns:
-        (rows, tokens, heads, size), in the number format of `query`; no weights.
+    A sequence begins where `position_ids` are 0, or where they go back to n > 0: it then shares its first n tokens with
+    the last one from 0. In float32: backward is slower in bfloat16.
     """
     with torch.autocast("cpu", enabled=False):
         row: _Sides = (query.float(), key.float(), value.float())
-        texts: Iterable[tuple[int, _Sides]] = [(0, row)]
+        sequences: Iterable[tuple[int, _Sides]] = [(0, row)]
         if attention_mask is None and query.shape[0] == 1 and position_ids is not None:
-            texts = _texts(row, position_ids[0])
-        found = [
-            sdpa_attention_forward(module, *text, attention_mask, **keywords)[0][:, shared:] for shared, text in texts
+            sequences = _sequences(row, position_ids[0])
+        outputs = [
+            sdpa_attention_forward(module, *sides, attention_mask, **keywords)[0][:, shared:]
+            for shared, sides in sequences
         ]
-    return torch.cat(found, dim=1).to(query.dtype), None
+    return torch.cat(outputs, dim=1).to(query.dtype), None
 
 
-def _texts(row: _Sides, positions: torch.Tensor) -> Iterator[tuple[int, _Sides]]:
-    """The texts of a row, cut where positions do not go up by one; before each, its tokens shared with an earlier one.
-
-    The row is one text where positions do not begin with 0: it goes on from what is cached.
-    """
+def _sequences(row: _Sides, positions: torch.Tensor) -> Iterator[tuple[int, _Sides]]:
+    """Each sequence of a row, and its number of shared tokens."""
     begins = [0, *((positions.diff() != 1).nonzero().flatten() + 1).tolist()]
     if len(begins) == 1 or positions[0] != 0:
         yield 0, row
@@ -141,8 +110,8 @@ def _texts(row: _Sides, positions: torch.Tensor) -> Iterator[tuple[int, _Sides]]
             yield 0, whole
 
 
-def _no_mask_between_texts(*arguments: Any, **keywords: Any) -> torch.Tensor | None:
-    """Transformers' own, but None where it would only keep the texts of a row apart, or hide what comes later."""
+def _no_mask_between_sequences(*arguments: Any, **keywords: Any) -> torch.Tensor | None:
+    """Transformers' mask, or None where `_by_sequence` needs none."""
     plain = keywords.get("attention_mask") is None and not keywords.get("use_vmap")  # vmap: a model's own rule
     whole = keywords.get("q_length") == keywords.get("kv_length")  # nothing is cached
     window = keywords.get("local_size")

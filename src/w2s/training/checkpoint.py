@@ -1,10 +1,11 @@
-"""Model folders: read without a network, written the same way every time."""
+"""Model folders: read offline, written the same way every time."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,29 +13,29 @@ from typing import Any, Literal
 import torch
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from w2s import config as configs
 from w2s import models
-from w2s.errors import UserError
-from w2s.models import adapters
+from w2s.config import schema as configs
+from w2s.errors import UserError, lacks_memory
+from w2s.models import adapters, files
 from w2s.models import quantize as quantized
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What training starts from: a model's folder, and that of the adapter on it, or None."""
+    """A model's folder, and its adapter's."""
 
     base: Path
     adapter: Path | None = None
 
 
 def find(folder: Path, out: Path | None = None, *, offline: bool = False) -> Start:
-    """What a model folder, or an adapter's, holds.
+    """The base and the adapter of a model folder.
 
     Raises:
-        UserError: `folder` is neither, its base is not to be had, it runs code of its own, or `out` is the same folder.
+        UserError: neither is there, the model runs its own code, or `out` is `folder`.
     """
     if out is not None and out.resolve() == folder.resolve():
-        raise UserError("training would overwrite the model it starts from", file=out, mend="write to another folder")
+        raise UserError("training would overwrite the model it starts from", file=out, hint="write to another folder")
     base, adapter = adapters.split(folder)
     start = Start(folder) if adapter is None else Start(models.folder(base, offline), adapter)
     if not (start.base / "config.json").is_file():
@@ -46,53 +47,34 @@ def find(folder: Path, out: Path | None = None, *, offline: bool = False) -> Sta
 
 
 def load_tokenizer(start: Start) -> Any:
-    """The adapter's tokenizer, or the base's; padding with EOS where it has no padding token."""
+    """The adapter's tokenizer, or the base's, with a padding token."""
     own = start.adapter is not None and (start.adapter / "tokenizer_config.json").is_file()
-    tokenizer = AutoTokenizer.from_pretrained(start.adapter if own else start.base, local_files_only=True)
+    folder = start.adapter if own and start.adapter is not None else start.base
+    with _readable(folder):
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
 def refuse_own_code(folder: Path) -> None:
-    """Refuse a model that is not of transformers: training runs no Python code that comes with a model.
+    """Refuse a model that transformers does not know.
 
     Raises:
-        UserError: it is one.
+        UserError: it runs code of its own.
     """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = files.read_json(folder / "config.json")
     if config.get("auto_map") and config.get("model_type") not in CONFIG_MAPPING:
         raise UserError(
-            f"is a model of the kind {config.get('model_type')!r}, which runs Python code of its own",
+            f"is a model of type {config.get('model_type')!r}, which runs Python code of its own",
             file=folder,
             expected="a model that transformers knows: training runs no other code",
-            mend="use a newer transformers if it knows this kind, or another model",
-        )
-
-
-def check_quantised(quantize: str | None, lora: configs.Lora | None, sharded: bool) -> None:
-    """Refuse to train a quantised base where that cannot be done.
-
-    Raises:
-        UserError: every parameter is to be trained, or the model is to be held in parts.
-    """
-    if quantize and lora is None:
-        raise UserError(
-            f"the base is quantised ({quantize}), and quantised weights cannot be trained",
-            field="training.lora",
-            expected="adapters beside it",
-            mend="set training.lora.rank=8 (for Stage II preference.lora), or leave quantize out",
-        )
-    if quantize and sharded:
-        raise UserError(
-            f"the base is quantised ({quantize}), and FSDP cannot hold it in parts",
-            field="runtime.sharding",
-            mend="use runtime.sharding=none: each process holds the base in 4 bits",
+            hint="use a newer transformers if it knows this type, or another model",
         )
 
 
 def longest(folder: Path, max_length: int) -> int:
-    """Most tokens an example may have: `max_length`, or the model's context where that is shorter."""
+    """Tokens: `max_length`, or the model's shorter context."""
     config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
     return min(max_length, getattr(config, "max_position_embeddings", None) or max_length)
 
@@ -104,22 +86,21 @@ def load_model(
     quantize: str | None = None,
     device: torch.device | None = None,
 ) -> Any:
-    """The folder's model with float32 weights, whatever they are stored in, and the tokenizer's padding.
-
-    With `quantize` the linear layers' weights are quantised on `device` and cannot be trained.
+    """The folder's model in float32; with `quantize` linear weights are quantised, on `device`.
 
     Raises:
-        UserError: the folder lacks some of the model's weights (transformers would draw them at random), or the model
-            cannot be quantised.
+        UserError: it cannot be read or quantised, or weights are missing.
     """
-    model, info = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=torch.float32,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-        **quantized.options(quantize, device),
-    )
+    options = quantized.options(quantize, device)
+    with _readable(folder):
+        model, info = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **options,
+        )
     quantized.check(model, quantize, str(folder))
     if info["missing_keys"]:
         raise UserError(
@@ -130,11 +111,32 @@ def load_model(
     return _prepare(model, tokenizer)
 
 
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # transformers, tokenizers and safetensors share no base class
+        if isinstance(error, UserError) or lacks_memory(error):
+            raise
+        if "trust_remote_code" in str(error):
+            raise UserError(
+                "runs Python code of its own, and training runs no code that comes with a model",
+                file=folder,
+                hint="use a tokenizer that transformers knows (tokenizer_class in tokenizer_config.json)",
+            ) from error
+        reason = next(iter(str(error).splitlines()), "no reason given")
+        raise UserError(
+            f"cannot be loaded ({type(error).__name__}: {reason})",
+            file=folder,
+            hint="save the model and its tokenizer again with save_pretrained, or fetch it again",
+        ) from error
+
+
 def adapter_config(model: Any, lora: configs.Lora) -> Any:
     """PEFT's config for `lora`.
 
     Raises:
-        UserError: a target names no linear layer of the model (PEFT is silent if another target does).
+        UserError: a target names no linear layer.
     """
     linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
     layers = [name for name in linear if name != "lm_head"]  # it may be tied to the embeddings
@@ -155,16 +157,10 @@ def adapter_config(model: Any, lora: configs.Lora) -> Any:
 
 
 def with_adapter(model: Any, start: Start, lora: configs.Lora, *, empty: bool = False) -> Any:
-    """The model with the adapter that training starts from, or with a fresh one, which is trained then.
-
-    Args:
-        model: `start.base`.
-        start: what training starts from.
-        lora: what is asked for.
-        empty: make no numbers (torch's device "meta").
+    """The model with the adapter of `start`, or a fresh one; `empty`: on torch's device "meta".
 
     Raises:
-        UserError: the adapter there is not the one asked for, or a target names no layer.
+        UserError: its settings differ, or as `adapter_config`.
     """
     peft = adapters.library()
     if start.adapter is not None:
@@ -182,14 +178,11 @@ def with_adapter(model: Any, start: Start, lora: configs.Lora, *, empty: bool = 
     return model
 
 
-def hold_in_bfloat16(model: Any) -> dict[Any, torch.Tensor]:
-    """Keep the linear weights that are not trained as autocast would cast them in every pass, at half the memory.
-
-    Those shared with the embeddings stay, since the sums that go from layer to layer take their number format from
-    these.
+def round_frozen(model: Any) -> dict[Any, torch.Tensor]:
+    """Round frozen linear weights to bfloat16, but not embeddings.
 
     Returns:
-        The weights as they were, by layer, in the shortest format that holds them, where bfloat16 does not.
+        The exact weights that changed, by layer.
     """
     shared, exact = {id(parameter) for parameter in model.get_input_embeddings().parameters()}, {}
     for layer in _frozen_linear(model):
@@ -203,8 +196,8 @@ def hold_in_bfloat16(model: Any) -> dict[Any, torch.Tensor]:
     return exact
 
 
-def hold_in_float32(model: Any, exact: Mapping[Any, torch.Tensor]) -> None:
-    """Undo `hold_in_bfloat16`, with what it returned."""
+def restore_frozen(model: Any, exact: Mapping[Any, torch.Tensor]) -> None:
+    """Undo `round_frozen`."""
     for layer in _frozen_linear(model):
         if layer.weight.dtype == torch.bfloat16:
             layer.weight.data = exact.get(layer, layer.weight.data).to(layer.weight.device, torch.float32)
@@ -215,17 +208,14 @@ def _frozen_linear(model: Any) -> list[torch.nn.Linear]:
 
 
 def on_unquantised(model: Any, base: Path, tokenizer: Any) -> Any:
-    """The model of `base` in float32, on the CPU, with the trained adapters of `model` added to its weights.
-
-    Adding them to the quantised weights would round what was learnt to 4 bits.
-    """
+    """The float32 base with the adapters of `model` merged."""
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         return adapters.merge(load_model(base, tokenizer), Path(folder))
 
 
 def empty_model(folder: Path, tokenizer: Any) -> Any:
-    """As `load_model`, without memory for the weights (torch's device "meta")."""
+    """As `load_model`, on torch's device "meta"."""
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     with torch.device("meta"):
         return _prepare(AutoModelForCausalLM.from_config(config, dtype=torch.float32), tokenizer)
@@ -243,10 +233,7 @@ def save(
     form: Literal["merged", "adapter"] = "merged",
     trained: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
-    """Write weights (safetensors), configs and tokenizer to `out`: those of the adapter, or of the whole model.
-
-    `trained` are an adapter's weights where the model does not hold them whole itself.
-    """
+    """Write a model or its adapter; `trained`: a sharded model's adapter weights."""
     tokenizer.save_pretrained(out)
     if not hasattr(model, "merge_and_unload"):
         model.save_pretrained(out)

@@ -1,8 +1,4 @@
-"""Text to tokens, loss masks and batches. The only place where training text is tokenised.
-
-A completion is tokenised as a continuation of its prompt, so training sees the boundary that generation sees:
-the tokens of the prompt alone, then new tokens, then EOS once.
-"""
+"""Text to tokens, labels and batches. Completions are tokenised after their prompts, as in generation."""
 
 from __future__ import annotations
 
@@ -18,12 +14,12 @@ from w2s.errors import UserError
 from w2s.records import Example, Preference
 
 IGNORE = -100
-"""Label of a token that is not in the loss (torch's and transformers' convention)."""
+"""Label outside the loss (torch's convention)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One example in tokens: `prompt` starts with BOS where the tokenizer has one, `completion` ends with EOS."""
+    """An example in tokens: `prompt` starts with any BOS, `completion` ends with EOS."""
 
     id: str
     prompt: tuple[int, ...]
@@ -31,33 +27,26 @@ class Encoded:
 
     @property
     def tokens(self) -> list[int]:
-        """Prompt and completion together."""
         return [*self.prompt, *self.completion]
 
     @property
     def labels(self) -> list[int]:
-        """One label a token: the token itself in the completion, `IGNORE` in the prompt. By length, never by id."""
+        """By length, never by id."""
         return [IGNORE] * len(self.prompt) + list(self.completion)
 
 
 def encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[Encoded]:
     """The examples in tokens, in their order.
 
-    Args:
-        tokenizer: a transformers tokenizer.
-        examples: what to encode.
-        max_length: most tokens of prompt, completion and EOS together.
-
     Raises:
-        UserError: no examples, no EOS in the tokenizer, an empty completion, an EOS or BOS inside the text,
-            or an example longer than `max_length`, which is named and never cut.
+        UserError: no examples, a tokenizer without EOS, or as `check`.
     """
     eos = tokenizer.eos_token_id
     if eos is None:
         raise UserError(
             "the tokenizer has no end-of-sequence token, so a model could not learn to stop",
             field="eos_token",
-            mend="set eos_token in the model folder's tokenizer_config.json",
+            hint="set eos_token in the model folder's tokenizer_config.json",
         )
     if not examples:
         raise UserError("there is nothing to train on", expected="at least one example")
@@ -79,44 +68,41 @@ def encode(tokenizer: Any, examples: Sequence[Example], max_length: int) -> list
 
 
 def spells_marks(tokenizer: Any, prompt: str, *completions: str) -> bool:
-    """Whether a text of an example spells a token that `check` refuses there: EOS, or a BOS inside.
-
-    Models say such things, and as tokens they would be the real ones: an end in the middle.
-    """
+    """Whether a text spells EOS, or BOS inside."""
     marks = [mark for mark in (tokenizer.eos_token, tokenizer.bos_token) if mark]
     if not any(mark in text for text in (prompt, *completions) for mark in marks):  # most of them, and fast
         return False
     eos, bos = tokenizer.eos_token_id, _added_bos(tokenizer)
     if bos is not None and bos != eos and bos in _one_bos(tokenizer(prompt)["input_ids"], bos)[1:]:
         return True
-    found = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in completions]
-    return any(eos in _without_last(tokens, eos) or (bos is not None and bos in tokens) for tokens in found)
+    encoded = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in completions]
+    return any(eos in _without_last(tokens, eos) or (bos is not None and bos in tokens) for tokens in encoded)
 
 
 def encode_pairs(tokenizer: Any, pairs: Sequence[Preference], max_length: int) -> tuple[list[Encoded], list[Encoded]]:
-    """Chosen and rejected in tokens, joined by position, in the order of `pairs`.
+    """Chosen and rejected in tokens, in the order of `pairs`.
 
     Raises:
-        UserError: as `encode`, and where chosen and rejected are the same.
+        UserError: as `encode`, or they are the same.
     """
     chosen = encode(tokenizer, [Example(p.id, p.prompt, p.chosen) for p in pairs], max_length)
     rejected = encode(tokenizer, [Example(p.id, p.prompt, p.rejected) for p in pairs], max_length)
     for good, bad in zip(chosen, rejected, strict=True):
         if good.completion == bad.completion:
             raise UserError(
-                f"pair {good.id!r} prefers a text to itself",
+                f"pair {good.id!r} prefers a completion to itself",
                 field="rejected",
                 expected="chosen and rejected that differ",
-                mend="drop the pair",
+                hint="drop the pair",
             )
     return chosen, rejected
 
 
 def check(rows: Sequence[Encoded], eos: int, max_length: int, bos: int | None = None) -> None:
-    """The preflight: every row has a completion that ends with the only EOS in it, no BOS but at its start, and fits.
+    """Refuse bad rows; none is ever cut.
 
     Raises:
-        UserError: naming the first row at fault, and how many are too long.
+        UserError: empty, too long, EOS before the end, or BOS after the start.
     """
     for row in rows:
         if not row.prompt:
@@ -124,20 +110,20 @@ def check(rows: Sequence[Encoded], eos: int, max_length: int, bos: int | None = 
         if row.completion[-1:] != (eos,):
             raise UserError(f"example {row.id!r} does not end with EOS", field="completion", expected=f"token {eos}")
         if len(row.completion) == 1:
-            raise UserError(f"example {row.id!r} has an empty completion", field="completion", mend="drop the example")
+            raise UserError(f"example {row.id!r} has an empty completion", field="completion", hint="drop the example")
         if eos in row.completion[:-1]:
             raise UserError(
                 f"example {row.id!r} has an EOS inside its completion",
                 field="completion",
                 expected="EOS once, at the end, put there by training",
-                mend="remove the EOS text from the completion",
+                hint="remove the EOS text from the completion",
             )
         if bos != eos and bos in row.tokens[1:]:
             raise UserError(
                 f"example {row.id!r} has a BOS inside its text",
                 field="prompt" if bos in row.prompt[1:] else "completion",
                 expected="at most one BOS, at the start, put there by the tokenizer",
-                mend="remove the BOS text from the prompt or completion",
+                hint="remove the BOS text from the prompt or completion",
             )
     long = [row for row in rows if len(row.tokens) > max_length]
     if long:
@@ -145,15 +131,12 @@ def check(rows: Sequence[Encoded], eos: int, max_length: int, bos: int | None = 
             f"example {long[0].id!r} has {len(long[0].tokens)} tokens ({len(long)} of {len(rows)} are too long)",
             field="max_length",
             expected=f"at most {max_length} tokens of prompt, completion and EOS",
-            mend="raise training.max_length if the model's context allows it, or drop the example",
+            hint="raise training.max_length if the model's context allows it, or drop the example",
         )
 
 
 def pad(rows: Sequence[Encoded], pad_id: int) -> dict[str, torch.Tensor]:
-    """`input_ids`, `labels` of shape (rows, longest), padded right; `pad_id` may be EOS.
-
-    No mask: attention is causal, so what counts never sees the padding after it, and its kernels are faster without.
-    """
+    """`input_ids` and `labels`, (rows, longest), padded right: causal attention needs no mask."""
     longest = max(len(row.tokens) for row in rows)
 
     def grid(values: list[list[int]], fill: int) -> torch.Tensor:
@@ -165,15 +148,13 @@ def pad(rows: Sequence[Encoded], pad_id: int) -> dict[str, torch.Tensor]:
     }
 
 
-def concatenate(rows: Sequence[Encoded], *, share_prompts: bool = False) -> dict[str, torch.Tensor]:
-    """Texts end to end in one row, without padding, and without the EOS that nothing comes after.
+def pack(rows: Sequence[Encoded], *, share_prompts: bool = False) -> dict[str, torch.Tensor]:
+    """All rows in one, without the last EOS of each.
 
-    `input_ids` and `position_ids`, of shape (1, tokens), go to the model: positions start again with each text, which
-    keeps the texts apart. `logits_to_keep`, `targets` and `texts`, of shape (completion tokens,), are the places whose
-    logits are needed, the tokens expected there, and the text that each belongs to.
+    With `share_prompts` equal prompts appear once, before their completions (arXiv 2410.20305).
 
-    With `share_prompts` a prompt stands there once, and after it all completions of it, each at the positions that
-    follow the prompt (Wang and Hegde 2024, arXiv 2410.20305).
+    Returns:
+        `input_ids`, `position_ids`: (1, tokens). Per completion token: `logits_to_keep`, `targets`, `owners` (rows).
     """
     groups: dict[Any, list[int]] = {}
     for number, row in enumerate(rows):
@@ -182,7 +163,7 @@ def concatenate(rows: Sequence[Encoded], *, share_prompts: bool = False) -> dict
     positions: list[int] = []
     places: list[int] = []
     targets: list[int] = []
-    texts: list[int] = []
+    owners: list[int] = []
     for numbers in groups.values():
         prompt = rows[numbers[0]].prompt
         tokens += prompt
@@ -192,7 +173,7 @@ def concatenate(rows: Sequence[Encoded], *, share_prompts: bool = False) -> dict
             completion = rows[number].completion
             places += [last, *range(len(tokens), len(tokens) + len(completion) - 1)]
             targets += completion
-            texts += [number] * len(completion)
+            owners += [number] * len(completion)
             tokens += completion[:-1]
             positions += range(len(prompt), len(prompt) + len(completion) - 1)
     return {
@@ -200,24 +181,19 @@ def concatenate(rows: Sequence[Encoded], *, share_prompts: bool = False) -> dict
         "position_ids": torch.tensor([positions]),
         "logits_to_keep": torch.tensor(places),
         "targets": torch.tensor(targets),
-        "texts": torch.tensor(texts),
+        "owners": torch.tensor(owners),
     }
 
 
 def batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Every index once, in random batches; the order comes from the seed and the epoch (ours).
-
-    A batch is in order of length, so that those which go through the model together need little padding. Its members
-    are drawn without regard to length: batches of similar lengths need no padding at all, but learn less a step
-    (docs/decisions.md).
-    """
+    """Every index once, in random batches by seed and epoch, each sorted by length."""
     order = random.Random(seeds.derive(seed, "order", epoch)).sample(range(len(lengths)), len(lengths))
     starts = range(0, len(order), batch_size)
     return [sorted(order[start : start + batch_size], key=lengths.__getitem__) for start in starts]
 
 
 def _added_bos(tokenizer: Any) -> int | None:
-    """The BOS that the tokenizer puts before every text, or None: SmolLM2's is a mark of its chats' turns instead."""
+    """The BOS that the tokenizer adds to every text."""
     bos: int | None = tokenizer.bos_token_id
     return bos if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else None
 
@@ -228,7 +204,6 @@ def _without_last(tokens: list[int], eos: int) -> list[int]:
 
 
 def _one_bos(tokens: list[int], bos: int | None) -> list[int]:
-    """With one BOS where the text brought a second one."""
     while bos is not None and tokens[:2] == [bos, bos]:
         tokens = tokens[1:]
     return tokens

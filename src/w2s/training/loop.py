@@ -1,63 +1,37 @@
-"""The loop that supervised and preference training share, and what it measures."""
+"""The loop that supervised and preference training share."""
 
 from __future__ import annotations
 
+import functools
 import gc
+import hashlib
 import itertools
+import json
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from statistics import fmean
 from typing import Any
 
 import torch
 import transformers
 
+from w2s import models
 from w2s.errors import UserError
-from w2s.training import data, parallel
+from w2s.training import data, distributed, measures, signals
 from w2s.training.data import Encoded
-from w2s.training.guard import Guard
-from w2s.training.held import Held
+from w2s.training.early_stop import DropStop
+from w2s.training.history import History, Measured, TrainResult
 from w2s.training.losses import Loss, Part
+from w2s.training.model import SharedModel
+from w2s.training.saver import Saver
 
 OnProgress = Callable[[int, int], None]
-_LAST = 10
-"""Steps over which the last values are averaged, since one batch is noisy."""
-_POINTS = 100
-"""Most points of a loss curve that is kept."""
+"""Gets (steps done, steps in all): first where the training begins, then each step."""
 
 
-@dataclass(frozen=True)
-class TrainResult:
-    """What a training run measured. JSON-able with `dataclasses.asdict`.
-
-    `tokens` counts prompt, completion and EOS over all epochs, without padding. `*_first` values of loss and
-    margin are those of the first step, before any update; `*_last` ones are means over the last 10 steps at most.
-    The margin is beta * (difference of chosen and rejected), of summed log-probabilities relative to the
-    reference in DPO, of mean log-probabilities a token in ORPO. `chosen_logp_*` is the mean over all pairs of
-    the summed log-probability of the chosen text, before and after training: a fall is DPO's known failure.
-    `chosen_drop_most` is how far the chosen texts fell below the reference at most: nats a token, mean over 10 steps.
-    `curve` is the loss over the steps, means over equal stretches of them where there are more than 100.
-    """
-
-    steps: int
-    examples: int
-    tokens: int
-    loss_first: float
-    loss_last: float
-    seconds: float
-    margin_first: float | None = None
-    margin_last: float | None = None
-    chosen_logp_first: float | None = None
-    chosen_logp_last: float | None = None
-    chosen_drop_most: float | None = None
-    curve: list[float] = field(default_factory=list)
-
-
-class Trainer(Held):
-    """A model in training: see `Held`."""
+class Trainer(SharedModel):
+    """A `SharedModel` in training."""
 
     def train(
         self,
@@ -65,15 +39,18 @@ class Trainer(Held):
         loss: Loss,
         on_progress: OnProgress | None = None,
         *,
-        guard: Guard | None = None,
+        stop: DropStop | None = None,
+        weights: Sequence[Any] = (),
     ) -> TrainResult:
-        """Train on the examples: one text each, or one to prefer and one to avoid, which `guard` then watches.
+        """Train on examples of one row, or of two: to prefer and to avoid.
+
+        Begins after the last state in `setup.state`; `weights`: what else in `loss` decides the training.
 
         Raises:
-            UserError: a loss or gradient that is not a finite number; what the guard refuses.
+            UserError: loss or gradient is not finite; `stop` refuses.
         """
-        config, began = self._config, time.perf_counter()
-        lengths = [max(len(text.tokens) for text in example) for example in examples]
+        config = self._config
+        lengths = [max(len(row.tokens) for row in example) for example in examples]
         total = math.ceil(math.ceil(len(examples) / config.batch_size) * config.epochs)
         optimizer = torch.optim.AdamW(self._parameters(), lr=config.learning_rate, fused=True)
         schedule = transformers.get_scheduler(
@@ -83,73 +60,106 @@ class Trainer(Held):
             num_training_steps=total,
         )
         epochs = (data.batches(lengths, config.batch_size, self._seed, epoch) for epoch in itertools.count())
-        curve, margins, tokens = [], [], 0
+        steps, history = itertools.chain.from_iterable(epochs), History()
         self._spread.train()
-        for number, step in enumerate(itertools.islice(itertools.chain.from_iterable(epochs), total), start=1):
-            optimizer.zero_grad()
-            value, margin, first = self._backward(examples, step, loss)
-            norm = self._clip()
-            for name, measured in (("loss", value), ("grad_norm", norm)):
-                if not math.isfinite(measured):
-                    raise UserError(
-                        f"{name} is not a finite number at step {number} of {total}",
-                        field="learning_rate",
-                        expected="a finite loss",
-                        mend=f"lower the learning rate (it is {config.learning_rate:g})",
-                    )
-            if guard is not None:
-                guard.look(step, first, number, total)
-            optimizer.step()
-            schedule.step()
-            curve.append(value)
-            margins.append(margin)
-            tokens += sum(len(text.tokens) for place in step for text in examples[place])
-            if on_progress is not None and self._team.rank == 0:
-                on_progress(number, total)
-        pairs, points = len(examples[0]) > 1, min(total, _POINTS)
-        return TrainResult(
-            steps=total,
-            examples=len(examples),
-            tokens=tokens,
-            loss_first=curve[0],
-            loss_last=fmean(curve[-_LAST:]),
-            seconds=time.perf_counter() - began,
-            margin_first=margins[0] if pairs else None,
-            margin_last=fmean(margins[-_LAST:]) if pairs else None,
-            chosen_drop_most=guard.most if guard is not None else None,
-            curve=[fmean(curve[i * total // points : (i + 1) * total // points]) for i in range(points)],
-        )
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        place, minutes = self._setup.state, self._setup.runtime.save_minutes
+        facts: Mapping[str, Any] = {}
+        done, saver = 0, None
+        with signals.deferred(place is not None and minutes > 0) as waiting:
+            if place is not None and minutes:
+                saver = Saver(place, functools.partial(self._key, examples, weights), self._team, minutes, waiting)
+                done, facts = saver.resume(self._model, optimizer)
+            if done:
+                history.resume(facts["history"])
+                _resume_schedule(schedule, optimizer, facts["schedule"])
+                if stop is not None:
+                    stop.resume(facts["stop"])
+            self._report(on_progress, done, total)
+            for number, step in enumerate(itertools.islice(steps, done, total), start=done + 1):
+                optimizer.zero_grad()
+                value, margin, first = self._backward(examples, step, loss, (number - 1) / total)
+                norm = self._clip()
+                if not math.isfinite(value) or not math.isfinite(norm):
+                    raise self._diverged(number, total, value, finite=math.isfinite(first) and math.isfinite(margin))
+                if stop is not None:
+                    stop.check(step, first, number, total)
+                rate = optimizer.param_groups[0]["lr"]
+                optimizer.step()
+                schedule.step()
+                per_token = first / sum(len(examples[place][0].completion) for place in step)
+                tokens = sum(len(row.tokens) for place in step for row in examples[place])
+                history.add(Measured(value, margin, norm, rate, per_token, tokens))
+                measured = {"loss": value, "grad_norm": norm, "learning_rate": rate}
+                measures.tell(number, measured | ({"margin": margin} if len(examples[0]) > 1 else {}))
+                self._report(on_progress, number, total)
+                if saver is not None:
+                    saver.after(number, self._model, optimizer, lambda: _facts(total, history, schedule, stop))
+        return history.result(total, len(examples), pairs=len(examples[0]) > 1, stop=stop)
 
     def _backward(
-        self, examples: Sequence[tuple[Encoded, ...]], step: Sequence[int], loss: Loss
+        self, examples: Sequence[tuple[Encoded, ...]], step: Sequence[int], loss: Loss, progress: float
     ) -> tuple[float, float, float]:
-        """Add the gradient of a step, each process that of every size-th example.
-
-        Returns its loss, its mean margin, and the summed log-probability of its first (or preferred) texts.
-        """
-        team, rows = self._team, self._rows
+        """A step's loss, mean margin, and summed log-probability of first completions."""
+        team, size = self._team, self._micro_batch
         mine = step[team.rank :: team.size]
-        passes = math.ceil(math.ceil(len(step) / team.size) / rows)
+        passes = math.ceil(math.ceil(len(step) / team.size) / size)
         tokens = sum(len(examples[place][0].completion) for place in step)
         measured = torch.zeros(3, device=team.device)
-        for begin in range(0, passes * rows, rows):
-            places = mine[begin : begin + rows]
+        for begin in range(0, passes * size, size):
+            places = mine[begin : begin + size]
             weight = team.size if places else 0  # gradients are averaged over processes; who has none left adds none
             places = places or step[:1]
-            texts = [text for side in zip(*(examples[place] for place in places), strict=True) for text in side]
-            lengths = torch.tensor([len(text.completion) for text in texts], device=team.device)
-            last = begin + rows == passes * rows
-            with nullcontext() if last else parallel.no_exchange(self._spread):
-                sums = self._log_probs(self._spread, texts).view(-1, len(places))
-                value, margin = loss(Part(sums, lengths.view_as(sums), places, len(step), tokens))
+            rows = [row for side in zip(*(examples[place] for place in places), strict=True) for row in side]
+            lengths = torch.tensor([len(row.completion) for row in rows], device=team.device)
+            last = begin + size == passes * size
+            with nullcontext() if last else distributed.no_exchange(self._spread):
+                sums = self._log_probs(self._spread, rows).view(-1, len(places))
+                value, margin = loss(Part(sums, lengths.view_as(sums), places, len(step), tokens, progress))
                 (weight * value).backward()
             if weight:
                 measured += torch.stack([value, margin, sums[0].sum()]).detach()
         value, margin, first = team.sum(measured).tolist()
         return value, margin / len(step), first
 
+    def _key(self, examples: Sequence[tuple[Encoded, ...]], weights: Sequence[Any]) -> str:
+        """Of all that decides this training, the starting weights too."""
+        start, setup, digest = self._start, self._setup, hashlib.sha256()
+        base = models.identify(start.adapter or start.base, setup.runtime.offline)
+        config = [type(self._config).__name__, self._config.model_dump(mode="json")]
+        trained = [(name, list(p.shape)) for name, p in self._model.named_parameters() if p.requires_grad]
+        settings = [base, config, setup.seed, setup.dtype, setup.quantize, self._dropout, trained]
+        settings += [list(weights)] if weights else []
+        digest.update(json.dumps(settings, sort_keys=True).encode())
+        for row in itertools.chain.from_iterable(examples):
+            digest.update(array("q", [len(row.prompt), *row.tokens]).tobytes())
+        return digest.hexdigest()
+
+    def _report(self, on_progress: OnProgress | None, done: int, total: int) -> None:
+        if on_progress is not None and self._team.rank == 0:
+            on_progress(done, total)
+
+    def _diverged(self, number: int, total: int, value: float, *, finite: bool) -> UserError:
+        """`finite`: whether the log-probabilities are."""
+        rate, bfloat16 = self._config.learning_rate, self._bfloat16
+        name = "grad_norm" if math.isfinite(value) else "loss"
+        if number > 1 and not finite:
+            cause = "learning_rate", f"lower the learning rate (it is {rate:g}): updates have broken the weights"
+        elif not finite:
+            cause = "model", "no update was made yet: the weights are damaged, or a logit overflows"
+        else:
+            cause = "loss", "its log-probabilities are finite, so no learning rate cures it: try another loss"
+        hint = f"{cause[1]}; or use dtype=float32" if bfloat16 else cause[1]
+        return UserError(
+            f"{name} is not a finite number at step {number} of {total}",
+            field=cause[0],
+            expected="a finite loss, with a finite gradient",
+            hint=hint,
+        )
+
     def _parameters(self) -> list[dict[str, Any]]:
-        """What is trained; norms and biases do not decay."""
+        """Norms and biases do not decay."""
         trained = [parameter for parameter in self._spread.parameters() if parameter.requires_grad]
         return [
             {"params": [p for p in trained if p.ndim > 1], "weight_decay": self._config.weight_decay},
@@ -157,25 +167,42 @@ class Trainer(Held):
         ]
 
     def _clip(self) -> float:
-        """Bound the norm of the gradient; returns what it was."""
-        norm: Any = torch.nn.utils.clip_grad_norm_(self._spread.parameters(), self._config.max_grad_norm)
-        return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
+        """The norm before."""
+        norm = torch.nn.utils.clip_grad_norm_(self._spread.parameters(), self._config.max_grad_norm)
+        return float(distributed.whole(norm))
+
+
+def _facts(total: int, history: History, schedule: Any, stop: DropStop | None) -> dict[str, Any]:
+    """What a state has beside tensors and random states, as JSON."""
+    rates = {name: value for name, value in schedule.state_dict().items() if name != "lr_lambdas"}  # functions
+    return {
+        "total": total,
+        "history": history.facts(),
+        "schedule": rates,
+        "stop": None if stop is None else stop.facts(),
+    }
+
+
+def _resume_schedule(schedule: Any, optimizer: Any, facts: Mapping[str, Any]) -> None:
+    schedule.load_state_dict({**facts, "lr_lambdas": [None] * len(optimizer.param_groups)})
+    for group, rate in zip(optimizer.param_groups, schedule.get_last_lr(), strict=True):
+        group["lr"] = rate
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars of transformers inside; warnings stay."""
-    shown = transformers.logging.is_progress_bar_enabled()
+    """Switch off transformers' progress bars."""
+    enabled = transformers.logging.is_progress_bar_enabled()
     transformers.logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if enabled:
             transformers.logging.enable_progress_bar()
 
 
 def give_memory_back() -> None:
-    """Let go of what a training held of the GPU: torch keeps it, and a vLLM in another process asks for most of it."""
-    gc.collect()  # a model and its optimiser are held by cycles
+    """Free the GPU memory that torch keeps."""
+    gc.collect()  # a model and its optimiser are in reference cycles
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -1,27 +1,27 @@
-"""Preference optimisation (paper, Stage II): DPO against the policy it starts from, or ORPO."""
+"""Preference optimisation (paper, Stage II)."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
 
 import torch
 
-from w2s import config as configs
 from w2s import models
+from w2s.config import schema as configs
+from w2s.data import disk, sealed
 from w2s.records import Preference
-from w2s.training import checkpoint, data, losses, parallel
+from w2s.training import checkpoint, data, distributed, losses
 from w2s.training.data import Encoded
-from w2s.training.guard import Guard
-from w2s.training.loop import OnProgress, Trainer, TrainResult, quiet
-from w2s.training.parallel import Team
+from w2s.training.distributed import Team
+from w2s.training.early_stop import DropStop
+from w2s.training.history import TrainResult
+from w2s.training.loop import OnProgress, Trainer, quiet
+from w2s.training.setup import Setup
 
 
 @quiet()
@@ -30,56 +30,41 @@ def train(
     pairs: Sequence[Preference],
     out: Path,
     config: configs.Preference,
-    loss: Literal["dpo", "orpo"],
+    setup: Setup,
+    loss: str,
     *,
-    seed: int,
-    dtype: configs.Dtype,
-    quantize: str | None = None,
-    runtime: configs.Runtime | None = None,
     on_progress: OnProgress | None = None,
     reference_cache: Path | None = None,
 ) -> TrainResult:
-    """Train `policy` to prefer chosen to rejected and save it to `out` (safetensors, tokenizer, configs).
+    """Train `policy` to prefer chosen to rejected and save it to `out`.
 
-    DPO (Rafailov et al. 2023): -log sigmoid(beta * margin) with `policy` itself as the reference, so the first
-    loss is ln 2; plus nll_weight times the mean NLL a token of the chosen text. ORPO (Hong et al. 2024): mean NLL
-    a completion token of the chosen text, plus beta (its lambda) times the odds-ratio term. TRL's own ORPO takes
-    the NLL over the prompt too; here no loss of any kind is on prompts. There is no dropout.
-
-    Where `policy` is a folder with an adapter, that adapter is trained on, and the reference is still `policy`: it is
-    asked before the first step. Without `config.lora` the adapter is merged first.
-
-    On CPUs the prompt of a pair goes through the model once for both its texts (`data.concatenate`).
-
-    The arguments, and what is promised about `out`, are those of `sft.train`. The log-probabilities of the
-    reference are computed once; with `reference_cache`, a folder, they are kept there by what decides them (the
-    model's files, the texts in tokens, dtype), and another run with the same ones reads them, whatever its beta.
+    The reference is `policy` before the first step; there is no dropout. `reference_cache`: folder for its
+    log-probabilities.
 
     Raises:
-        UserError: as `sft.train`; or the chosen texts have fallen by more than `config.max_chosen_drop`.
+        UserError: as `sft.train` and `losses.find`, or chosen completions fell by more than `config.max_chosen_drop`.
     """
-    runtime = runtime or configs.Runtime()
-    with parallel.join(runtime.device) as team:
+    runtime, config, preference_loss = setup.runtime, config.of(loss), losses.find(loss)
+    with distributed.join(runtime) as team:
         start = checkpoint.find(policy, out, offline=runtime.offline)
         tokenizer = checkpoint.load_tokenizer(start)
         ordered = sorted(pairs, key=lambda pair: (pair.id, pair.prompt, pair.chosen, pair.rejected))
         chosen, rejected = data.encode_pairs(tokenizer, ordered, checkpoint.longest(start.base, config.max_length))
-        trainer = Trainer(
-            start, tokenizer, config, team, seed=seed, dtype=dtype, quantize=quantize, runtime=runtime, dropout=False
-        )
-        if loss == "dpo":
+        trainer = Trainer(start, tokenizer, config, team, setup, dropout=False)
+        given = [pair.weight for pair in ordered]
+        weights = None if {*given} == {1.0} else torch.tensor(given, device=team.device)
+        if preference_loss.needs_reference:
+            key = f"{setup.dtype} {setup.quantize}" if setup.quantize else setup.dtype
             identity = models.identify(policy, runtime.offline)
-            held = f"{dtype} {quantize}" if quantize else dtype
-            before = _reference(trainer, identity, [*chosen, *rejected], held, team, reference_cache)
+            before = _reference(trainer, [identity, key], [*chosen, *rejected], team, reference_cache)
             reference = torch.tensor(before, device=team.device).view(2, -1)
-            objective: losses.Loss = partial(
-                losses.dpo, reference=reference, beta=config.beta, nll_weight=config.nll_weight
-            )
+            objective = preference_loss.objective(config, reference, weights)
         else:
             before = trainer.score(chosen)
-            objective = partial(losses.orpo, beta=config.beta)
-        guard = Guard(chosen, before[: len(chosen)], config.max_chosen_drop)
-        result = trainer.train(list(zip(chosen, rejected, strict=True)), objective, on_progress, guard=guard)
+            objective = preference_loss.objective(config, weights=weights)
+        stop = DropStop(chosen, before[: len(chosen)], config.max_chosen_drop)
+        examples = list(zip(chosen, rejected, strict=True))
+        result = trainer.train(examples, objective, on_progress, stop=stop, weights=[] if weights is None else given)
         after = trainer.score(chosen)
         trainer.save(out, [pair.prompt for pair in ordered], chosen)
         return dataclasses.replace(
@@ -88,20 +73,29 @@ def train(
 
 
 def _reference(
-    trainer: Trainer, identity: str, texts: Sequence[Encoded], dtype: str, team: Team, cache: Path | None
+    trainer: Trainer, key: Sequence[str], rows: Sequence[Encoded], team: Team, cache: Path | None
 ) -> list[float]:
-    """The log-probabilities of the model that training starts from, out of the cache if they are there."""
     if cache is None:
-        return trainer.score(texts)
-    content = json.dumps([identity, dtype, [(row.prompt, row.completion) for row in texts]])
+        return trainer.score(rows)
+    content = json.dumps([*key, [(row.prompt, row.completion) for row in rows]])
     file = cache / f"reference-{hashlib.sha256(content.encode()).hexdigest()[:32]}.json"
-    found: list[float] | None = team.first_says(json.loads(file.read_text()) if file.is_file() else None)
-    if found is not None:
-        return found
-    values = trainer.score(texts)
+    cached: list[float] | None = team.from_first(_cached(file, len(rows)) if team.rank == 0 else None)
+    if cached is not None:
+        return cached
+    values = trainer.score(rows)
     if team.rank == 0:
         cache.mkdir(parents=True, exist_ok=True)
-        partial_file = file.with_suffix(f".{os.getpid()}")
-        partial_file.write_text(json.dumps(values))
-        partial_file.replace(file)
+        with disk.replacing(file) as out:  # steps side by side may write the same file
+            out.write(json.dumps(sealed.seal({"values": values})).encode())
     return values
+
+
+def _cached(file: Path, count: int) -> list[float] | None:
+    """None if it is missing, torn or changed."""
+    try:
+        content = json.loads(file.read_bytes())
+        values = content["values"] if sealed.is_sealed(content) else None
+    except (OSError, ValueError, RecursionError, AttributeError, KeyError):
+        return None
+    whole = isinstance(values, list) and len(values) == count and all(type(value) is float for value in values)
+    return values if whole else None

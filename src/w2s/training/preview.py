@@ -1,4 +1,4 @@
-"""The first training example as the model will get it: what is masked, what is learned, and where it ends."""
+"""The first training example as the model gets it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,13 @@ from w2s.training.data import IGNORE, Encoded
 Row = TypeVar("Row", Example, Preference)
 
 _TAIL = 200
-"""Characters of the prompt that are shown: its end, where the completion begins."""
+"""Characters of a prompt."""
 _MOST = 1000
-"""Characters of a completion that are shown, its end always among them."""
+"""Characters of a completion: half beginning, half end."""
 
 
 def teachable(model: Path, examples: Sequence[Row], *, offline: bool = False) -> list[Row]:
-    """The examples without those that spell the model's own EOS or BOS (`data.spells_marks`), in their order.
-
-    Args:
-        model: the folder that training starts from.
-        examples: all of them.
-        offline: never ask a hub.
+    """The examples that do not spell EOS or BOS (`data.spells_marks`).
 
     Raises:
         UserError: as `checkpoint.find`.
@@ -41,33 +36,23 @@ def teachable(model: Path, examples: Sequence[Row], *, offline: bool = False) ->
 def first_example(
     model: Path, examples: Sequence[Example] | Sequence[Preference], max_length: int, *, offline: bool = False
 ) -> dict[str, Any]:
-    """The first of the examples, in the order in which training takes them, out of its tokens and labels.
-
-    Args:
-        model: the folder that training starts from.
-        examples: all of them.
-        max_length: most tokens an example may have.
-        offline: never ask a hub.
-
-    Returns:
-        `id`, `prompt_tail`, `completion` (of a pair the chosen one) and, of a pair, `rejected`: texts with special
-        tokens shown. `masked` and `learned` count tokens without and with a part in the loss.
+    """The first example by id, decoded; `masked`, `learned`: tokens outside and inside the loss.
 
     Raises:
-        UserError: there is none, or it cannot be used (`data.check`).
+        UserError: there is none, or as `data.check`.
     """
     start = checkpoint.find(model, offline=offline)
     tokenizer, most = checkpoint.load_tokenizer(start), checkpoint.longest(start.base, max_length)
     first = min(examples, key=astuple, default=None)
     if isinstance(first, Preference):
         (row,), (rejected,) = data.encode_pairs(tokenizer, [first], most)
-        return _shown(tokenizer, row) | {"rejected": _cut(tokenizer.decode(rejected.completion))}
+        return _decoded(tokenizer, row) | {"rejected": _cut(tokenizer.decode(rejected.completion))}
     (row,) = data.encode(tokenizer, [] if first is None else [first], most)
-    return _shown(tokenizer, row)
+    return _decoded(tokenizer, row)
 
 
 def block(first: dict[str, Any]) -> str:
-    """The lines that show a `first_example` to people."""
+    """A `first_example` as lines for people."""
     lines = [
         f"first example ({first['id']}): {first['masked']} tokens masked, {first['learned']} learned, the last is EOS",
         f"  masked    {'…' if first['cut'] else ''}{first['prompt_tail']!r}",
@@ -76,7 +61,7 @@ def block(first: dict[str, Any]) -> str:
     return "\n".join([*lines, f"  rejected  {first['rejected']!r}"] if "rejected" in first else lines)
 
 
-def _shown(tokenizer: Any, row: Encoded) -> dict[str, Any]:
+def _decoded(tokenizer: Any, row: Encoded) -> dict[str, Any]:
     pairs = list(zip(row.tokens, row.labels, strict=True))
     masked, learned = ([token for token, label in pairs if (label == IGNORE) == mask] for mask in (True, False))
     prompt = tokenizer.decode(masked)

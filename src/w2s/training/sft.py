@@ -1,14 +1,18 @@
-"""Supervised fine-tuning on completions: every Stage I model of the paper is made by one call of `train`."""
+"""Supervised fine-tuning on completions (paper, Stage I)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from w2s import config as configs
+import torch
+
+from w2s.config import schema as configs
 from w2s.records import Example
-from w2s.training import checkpoint, data, losses, parallel
-from w2s.training.loop import OnProgress, Trainer, TrainResult, quiet
+from w2s.training import checkpoint, data, distributed, losses
+from w2s.training.history import TrainResult
+from w2s.training.loop import OnProgress, Trainer, quiet
+from w2s.training.setup import Setup
 
 
 @quiet()
@@ -17,46 +21,36 @@ def train(
     examples: Sequence[Example],
     out: Path,
     config: configs.Training,
+    setup: Setup,
     *,
-    seed: int,
-    dtype: configs.Dtype,
-    quantize: str | None = None,
-    runtime: configs.Runtime | None = None,
     on_progress: OnProgress | None = None,
 ) -> TrainResult:
-    """Fine-tune `base` on the completions of `examples` and save it to `out` (safetensors, tokenizer, configs).
+    """Fine-tune `base` on the completions of `examples` and save it to `out`.
 
-    Where `base` is a folder with an adapter, that adapter is trained on; without `config.lora` it is merged first.
-
-    Same base, examples (in any order), config, seed, dtype and threads: same bytes in `out`. `base` is only read.
-    Weights are float32; `dtype` bfloat16 autocasts matrix products. The loss is the mean over the completion
-    tokens of a batch. Where several processes form a group (see `parallel`), each calls this with the same
-    arguments; they share each batch, the first one writes `out` and tells progress, and all get the same result.
-
-    Args:
-        base: model folder to start from.
-        examples: prompts and completions; ids may repeat.
-        out: folder to write; made if missing.
-        config: learning rate, epochs, batch size and so on.
-        seed: of data order, adapters and dropout.
-        dtype: number format of matrix products.
-        quantize: "4bit": the base's matrices are held so while adapters are trained, which are added to the base as it
-            was (QLoRA, Dettmers et al. 2023); None: everything is float32.
-        runtime: device, passes a step and memory; nothing in it changes more than the last bits.
-        on_progress: called with (steps done, steps in all).
+    Loss: mean over a batch's completion tokens, weighted. Without `config.lora` an adapter in `base` is merged first.
+    Same arguments (examples in any order) and threads: same bytes. All processes of a group call this.
 
     Raises:
-        UserError: unusable examples, tokenizer, LoRA targets or folder; a loss that is not finite; an adapter in `base`
-            that is not one of `config.lora`; a saved model that is not the trained one (see `gate`); `quantize` without
-            LoRA, with FSDP or without bitsandbytes.
+        UserError: unusable examples, tokenizer, LoRA targets, adapter, folder or `setup.quantize`; a loss that is not
+            finite; a saved model that is not the trained one.
     """
-    runtime = runtime or configs.Runtime()
-    with parallel.join(runtime.device) as team:
-        start = checkpoint.find(base, out, offline=runtime.offline)
+    with distributed.join(setup.runtime) as team:
+        start = checkpoint.find(base, out, offline=setup.runtime.offline)
         tokenizer = checkpoint.load_tokenizer(start)
         ordered = sorted(examples, key=lambda example: (example.id, example.prompt, example.completion))
         rows = data.encode(tokenizer, ordered, checkpoint.longest(start.base, config.max_length))
-        trainer = Trainer(start, tokenizer, config, team, seed=seed, dtype=dtype, quantize=quantize, runtime=runtime)
-        result = trainer.train([(row,) for row in rows], losses.sft, on_progress)
+        trainer = Trainer(start, tokenizer, config, team, setup)
+        weights = [_weights(example) for example in ordered]
+        plain = {*weights} == {(1.0, 1.0)}
+        loss: losses.Loss = losses.sft
+        if not plain:
+            first, last = torch.tensor(weights, device=team.device).unbind(1)
+            loss = losses.weighted_sft(first, last)
+        result = trainer.train([(row,) for row in rows], loss, on_progress, weights=() if plain else weights)
         trainer.save(out, [example.prompt for example in ordered], rows)
         return result
+
+
+def _weights(example: Example) -> tuple[float, float]:
+    """First and last."""
+    return example.weight if example.first_weight is None else example.first_weight, example.weight

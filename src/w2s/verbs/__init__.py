@@ -1,11 +1,17 @@
-"""The work behind the verbs on files: grade, agree, pairs: files in, a file and a summary out; and a task as files."""
+"""The verbs on files, and a task as files."""
 
 from __future__ import annotations
 
-from w2s.choices import Join, Scoring
-from w2s.verbs.exporting import export
+from w2s.config.choices import AnswerRule, Join, Scoring
+from w2s.method.voting import PairRule
 from w2s.verbs.grading import grade
-from w2s.verbs.selecting import GOLD_NAMES, agree, pairs
-from w2s.verbs.summaries import GradeSummary, SelectionSummary
+from w2s.verbs.inputs import Inputs
+from w2s.verbs.labelling import select
+from w2s.verbs.selecting import RowOptions, agree, pairs
+from w2s.verbs.summaries import GradeSummary, LabelSummary, SelectionSummary
+from w2s.verbs.task_files import write_task
 
-__all__ = ["GOLD_NAMES", "GradeSummary", "Join", "Scoring", "SelectionSummary", "agree", "export", "grade", "pairs"]
+__all__ = [
+    "AnswerRule", "GradeSummary", "Inputs", "Join", "LabelSummary", "PairRule", "RowOptions", "Scoring",
+    "SelectionSummary", "agree", "grade", "pairs", "select", "write_task",
+]  # fmt: skip

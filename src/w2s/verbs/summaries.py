@@ -1,4 +1,4 @@
-"""What a verb says when it is done, for people and as JSON."""
+"""What verbs report, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -7,45 +7,54 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from w2s.choices import Match
+from w2s.config.choices import By, Match, other_match
+from w2s.method.certificate import Certificate, NoCertificate
 from w2s.metrics.accuracy import Accuracy, wilson
-from w2s.metrics.selection import Selection
-from w2s.streams import other_match
+from w2s.metrics.selection import CurvePoint, Selection
 
 
-@dataclass(frozen=True, slots=True)
-class GradeSummary:
-    """Verdicts over `n` responses to `questions` questions.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Of `n` responses to `questions` questions.
 
-    `accuracy` is the mean over questions of the share of their responses that is right: each question weighs the same,
-    however many responses it has. `pass_at` and `maj_at` are by k, empty where each question has one response (`maj_at`
-    also with a scoring of lm-eval). Every interval is Wilson's over questions, since responses to one question are not
-    independent (conservative, see `wilson`). `match_differs` counts the responses that are correct by one `match` and
-    not by the other; None with a scoring of lm-eval.
+    `accuracy`: mean over questions. `pass_at`, `maj_at`: by k. Intervals over questions: Wilson where each has one
+    response, else `mean_interval`.
     """
 
     accuracy: float
     ci95: tuple[float, float]
     correct: int
     n: int
-    no_answer: int
-    undecided: int
     questions: int
     pass_at: Mapping[int, float]
     pass_at_ci95: Mapping[int, tuple[float, float]]
     maj_at: Mapping[int, float]
     maj_at_ci95: Mapping[int, tuple[float, float]]
+
+    def at_k(self) -> list[str]:
+        """A line for each pass@k and maj@k."""
+        lines = [f"pass@{k:<5} {value:.2%}  ({_interval(self.pass_at_ci95[k])})" for k, value in self.pass_at.items()]
+        more = [f"maj@{k:<6} {value:.2%}  ({_interval(self.maj_at_ci95[k])})" for k, value in self.maj_at.items()]
+        return lines + more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradeSummary(Scores):
+    """What `grade` found. `groups`: by level or subject (`by`). `match_differs`: correct by one match only, or None."""
+
+    no_answer: int
+    undecided: int
+    by: By | None
+    groups: Mapping[str, Scores]
     match: Match
     match_differs: int | None
     scoring: str
     notes: Sequence[str]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return _for_json(asdict(self))
 
     def lines(self) -> list[str]:
-        """For people."""
         lines = [
             f"accuracy   {self.accuracy:.2%}  ({_interval(self.ci95)}; {self.correct:,} of {self.n:,})",
             f"no answer  {self.no_answer / self.n:.2%}  ({self.no_answer:,})",
@@ -53,8 +62,11 @@ class GradeSummary:
         ]
         if self.n > self.questions:
             lines.append(f"questions  {self.questions:,}  (the interval counts these, not responses)")
-        lines += [f"pass@{k:<5} {value:.2%}  ({_interval(self.pass_at_ci95[k])})" for k, value in self.pass_at.items()]
-        lines += [f"maj@{k:<6} {value:.2%}  ({_interval(self.maj_at_ci95[k])})" for k, value in self.maj_at.items()]
+        lines += self.at_k()
+        for name, group in self.groups.items():
+            label = f"{self.by} {name}" if name != f"no {self.by}" else name
+            lines.append(f"{label}: {group.accuracy:.2%}  ({_interval(group.ci95)}; {group.correct:,} of {group.n:,})")
+            lines += [f"  {line}" for line in group.at_k()]
         if self.match_differs is None:
             lines.append(f"scoring={self.scoring}")
         else:
@@ -64,16 +76,11 @@ class GradeSummary:
 
 @dataclass(frozen=True, slots=True)
 class SelectionSummary:
-    """What a selection kept and dropped: `kept` + all of `dropped` = `of` questions; `rows` were written.
+    """What a selection kept: `kept` + all `dropped` = `of` questions; `rows` were written.
 
-    Of those that `agree` kept, `same_text` have one text from both models, whose agreement tells nothing. `coverage` is
-    kept / of and `coverage_ci95` its Wilson interval. `match_differs` counts the questions with another outcome under
-    the other `match` (`match_differs_ids`: the first 100), and `undecided` those with an answer that was not read in
-    time, which agrees with nothing and has no vote. Only where gold was given: `quality` counts the kept answers that
-    are right (one a question: the answer agreed on, or the chosen one), and `rejected` the rejected texts that are (one
-    a pair).
-    Only where the set was augmented: `added` questions beside those kept, and `short` that are missing to the target;
-    `added_right` counts the weak answers of these that are right.
+    `coverage`: kept / of. `same_text`: both models wrote one text. `match_differs`: other outcome under the other
+    `match`. `undecided`: not read in time. `quality`: right answers per kept question. `rejected`: right rejected
+    responses per pair. `short`: missing to `augment_to`. `added_right`: right weak answers among `added`.
     """
 
     kept: int
@@ -101,11 +108,9 @@ class SelectionSummary:
         return wilson(self.kept, self.of)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return _for_json({**asdict(self), "coverage": self.coverage, "coverage_ci95": self.coverage_ci95})
 
     def lines(self) -> list[str]:
-        """For people."""
         share = f"{self.coverage:.2%}; {_interval(self.coverage_ci95)}"
         lines = [f"kept {self.kept:,} of {self.of:,} questions ({share}), {self.rows:,} rows"]
         if self.same_text is not None:
@@ -127,6 +132,70 @@ class SelectionSummary:
         return [*lines, *self.notes]
 
 
+@dataclass(frozen=True, slots=True)
+class LabelSummary:
+    """What `select` kept of `of` questions, those with calibration gold left out.
+
+    `calibration`: questions with gold. `certificate`: None without any. `needed`: how many of them would be enough,
+    about. `curve`: by score, from golds that the score does not depend on.
+    """
+
+    by: str
+    kept: int
+    of: int
+    dropped: Mapping[str, int]
+    match: Match
+    undecided: int = 0
+    calibration: int = 0
+    certificate: Certificate | NoCertificate | None = None
+    needed: int | None = None
+    curve: Sequence[CurvePoint] = ()
+    notes: Sequence[str] = ()
+
+    @property
+    def coverage(self) -> float:
+        return self.kept / self.of
+
+    @property
+    def certified(self) -> bool:
+        return isinstance(self.certificate, Certificate)
+
+    def as_dict(self) -> dict[str, Any]:
+        return _for_json({**asdict(self), "coverage": self.coverage, "certified": self.certified})
+
+    def lines(self) -> list[str]:
+        share = f"{self.coverage:.2%}; {_interval(wilson(self.kept, self.of))}"
+        lines = [f"kept {self.kept:,} of {self.of:,} questions ({share})"]
+        lines += [f"dropped {count:,}: {reason.replace('_', ' ')}" for reason, count in self.dropped.items()]
+        if self.undecided:
+            lines.append(f"undecided {self.undecided:,}: an answer of theirs was not read in time")
+        if self.certificate is not None:
+            lines.append(self._promise(self.certificate))
+        if self.curve:
+            lines.append("coverage      kept  score from  right by calibration gold")
+            lines += [_point(point) for point in self.curve]
+        return [*lines, *self.notes]
+
+    def _promise(self, certificate: Certificate | NoCertificate) -> str:
+        precision, confidence = map(_percent, certificate.promise)
+        promise = f"at least {precision} right with {confidence} confidence"
+        if isinstance(certificate, Certificate):
+            tested = f"{certificate.wrong:,} of {certificate.checked_kept:,} kept answers with gold are wrong"
+            return f"certified: {promise}: {certificate.kept:,} of {certificate.of:,} kept ({tested})"
+        more = "more gold would not help" if self.needed is None else f"about {self.needed:,} golds would be needed"
+        return f"cannot be certified: {promise}: {certificate.reason}; {more}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g}%"
+
+
+def _point(point: CurvePoint) -> str:
+    right = f"{point.precision:.2%} ({_interval(point.ci95)}; {point.right:,} of {point.checked:,})"
+    shown = right if point.checked else "no gold"
+    return f"{point.coverage:8.1%}  {point.kept:8,}  {point.threshold:10.4f}  {shown}"
+
+
 def _right(what: str, correct: int, n: int) -> str:
     if not n:
         return f"right by gold, {what}: none kept"
@@ -138,7 +207,7 @@ def _interval(ends: tuple[float, float]) -> str:
 
 
 def _for_json(value: Any) -> Any:
-    """NaN, which JSON does not have, as null."""
+    """NaN as null."""
     if isinstance(value, dict):
         return {name: _for_json(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -10,6 +10,8 @@ import pytest
 
 from w2s.answers import grade, key
 
+pytestmark = pytest.mark.usefixtures("patient_workers")
+
 
 class Case(NamedTuple):
     topic: str
@@ -20,7 +22,9 @@ class Case(NamedTuple):
 
 def read_cases() -> list[Case]:
     cases, topic = [], ""
-    for line in Path(__file__).with_name("equivalence_cases.txt").read_text(encoding="utf-8").splitlines():
+    names = ("equivalence_cases.txt", "equivalence_kinds.txt")
+    files = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in names]
+    for line in (line for file in files for line in file.splitlines()):
         if line.startswith("## "):
             topic = line[3:]
         elif line and not line.startswith("# "):

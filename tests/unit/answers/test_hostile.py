@@ -1,10 +1,9 @@
-"""Ten thousand hostile answers: no crash, no hang, no code run. A seeded generator; a failure prints the string."""
+"""Thousands of hostile answers: no crash, no hang, no code run. A seeded generator; a failure prints the string."""
 
 from __future__ import annotations
 
 import os
 import random
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from w2s import answers
-from w2s.answers import pool
-from w2s.answers.canonical import _canonical
-from w2s.answers.extract import MAX_ANSWER, Style
+from w2s.answers.extract import MAX_ANSWER
+from w2s.answers.workers import pool
+from w2s.config.choices import Style
 
-COUNT = 10_000
-LIMIT = 1.0  # seconds of the clock that a call may take, once workers are started
+COUNTS = (1_000, pytest.param(10_000, marks=pytest.mark.nightly))
+LIMIT = 30.0  # seconds of processor time: a call takes less than one, and quadratic or exponential work minutes
 GOLD = (r"\frac{1}{2}", "18", "x^2+1", r"\int_0^1 x\,dx")
 STYLES: tuple[Style, ...] = ("gsm8k", "math", "number", "text", "olympicarena")
 
@@ -153,13 +152,15 @@ FAMILIES: tuple[Callable[[random.Random], str], ...] = (
 )  # fmt: skip
 
 
-def memory() -> int:
-    """The most this process has held, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def peak() -> int:
+    """The most that this process has held since the last call, in MiB."""
+    status = Path("/proc/self/status").read_text()
+    Path("/proc/self/clear_refs").write_text("5")
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
 def used(text: str, style: Style, gold: str) -> float:
-    """What users call on a string; the seconds of the clock that the slowest call takes."""
+    """What users call on a string; the processor seconds that the slowest call takes."""
     calls: list[Callable[[], str | None]] = [
         lambda: answers.extract(text, style),
         lambda: answers.extract(text, style, flexible=False),
@@ -170,36 +171,36 @@ def used(text: str, style: Style, gold: str) -> float:
     ]
     worst = 0.0
     for call in calls:
-        start = time.perf_counter()
+        start = time.process_time()
         found = call()
-        worst = max(worst, time.perf_counter() - start)
+        worst = max(worst, time.process_time() - start)
         assert found is None or isinstance(found, str), text
     return worst
 
 
-@pytest.mark.timeout(280)
-def test_ten_thousand_hostile_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each call of a user's takes at most a second; where one took longer, it may have been the machine: once more."""
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads the peak of memory from /proc")
+@pytest.mark.parametrize("count", COUNTS)
+def test_hostile_strings(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call keeps this process busy; the workers' own limits are in `workers/test_pool.py`."""
     monkeypatch.chdir(tmp_path)
-    before = memory()
     pool.read("1")
+    peak()
+    before = peak()
     dice = random.Random(20240713)
     worst = (0.0, "")
-    for index in range(COUNT):
+    for index in range(count):
         text = FAMILIES[index % len(FAMILIES)](dice)
         style, gold = STYLES[index // len(FAMILIES) % len(STYLES)], GOLD[index // 3 % len(GOLD)]
-        seconds = used(text, style, gold)
-        if seconds > LIMIT:
-            _canonical.cache_clear()
-            seconds = min(seconds, used(text, style, gold))
-        worst = max(worst, (seconds, text[:400]))
+        worst = max(worst, (used(text, style, gold), text[:400]))
     assert worst[0] < LIMIT, f"{worst[0]:.2f} s for {worst[1]!r}"
     assert os.listdir(tmp_path) == []
-    assert memory() - before < 500
+    assert peak() - before < 500
 
 
 @pytest.mark.skipif(not pool.available(), reason="needs the extra `math`")
-def test_a_worker_answers_for_any_hostile_string_in_time() -> None:
+def test_a_worker_answers_for_any_hostile_string() -> None:
+    """In a second, or in what a busy machine makes of one; a minute would be a hang."""
     dice = random.Random(4)
     worst = (0.0, "")
     with pool.Pool(workers=1) as workers:
@@ -209,5 +210,4 @@ def test_a_worker_answers_for_any_hostile_string_in_time() -> None:
             start = time.monotonic()
             workers.read(text)
             worst = max(worst, (time.monotonic() - start, text[:200]))
-    # A second, and what a busy machine adds: a hang would never end.
-    assert worst[0] < LIMIT + 4, f"{worst[0]:.2f} s for {worst[1]!r}"
+    assert worst[0] < 60, f"{worst[0]:.2f} s for {worst[1]!r}"

@@ -11,10 +11,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from w2s.answers import extract, grade, key
+
+pytestmark = pytest.mark.usefixtures("patient_workers")
 
 TABLE = Path(__file__).with_name("equivalence_cases.txt")
 
@@ -185,7 +187,6 @@ def test_the_ends_of_an_interval_count(low: Fraction, width: int, opening: str, 
 PIECES = [*"0123456789+-*/^{}()[]$%,.=<> abxeπ√½", r"\frac", r"\sqrt", r"\pm", r"\cup", r"\text{", r"\pi", "or "]
 
 
-@settings(max_examples=60)
 @given(st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map("".join), min_size=2, max_size=6))
 def test_equivalence_on_any_text(answers: list[str]) -> None:
     assert_equivalence([answer for answer in answers if key(answer) is not None])

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from w2s import models
-from w2s.config import Runtime
+from w2s.config.schema import Runtime
 from w2s.engines import transformers
-from w2s.engines.base import Decoding, Request
+from w2s.engines.base import Decoding, Loading, Request
 from w2s.errors import UserError
 
 CPU = Runtime(device="cpu", offline=True)
@@ -54,7 +54,7 @@ def _edit(file: Path, **fields: object) -> None:
 
 
 def _texts(reference: str | Path) -> list[str]:
-    engine = transformers.load(reference, runtime=CPU)
+    engine = transformers.load(reference, Loading(runtime=CPU))
     return [c.text for batch in engine.plan(REQUESTS, GREEDY) for c in engine.run(batch, GREEDY)]
 
 
@@ -62,7 +62,7 @@ def test_an_adapter_is_a_model_like_any_other(folder: Path, adapter: Path, cache
     """Merged into a folder it answers as the engine that merges in memory does, and not as its base."""
     identity = models.identify(adapter)
     assert identity.startswith("adapter:") and identity.endswith(models.identify(folder)) and not cache.exists()
-    assert models.place(adapter) == folder
+    assert models.find(adapter).local() == folder
     found = models.resolve(str(adapter))
     assert found.identity == identity and Path(found.path_or_id).parent == cache
     assert models.folder(adapter) == Path(found.path_or_id)
@@ -79,7 +79,7 @@ def test_a_base_that_is_not_its_own_is_told(adapter: Path, network, tokenizer, t
     network(hidden_size=16).save_pretrained(tmp_path / "narrow")
     tokenizer.save_pretrained(tmp_path / "narrow")
     _edit(adapter / "adapter_config.json", base_model_name_or_path=str(tmp_path / "narrow"))
-    with pytest.raises(UserError, match="does not go with its base"):
+    with pytest.raises(UserError, match="does not fit its base"):
         models.folder(adapter)
 
 
@@ -87,7 +87,7 @@ def test_a_quantised_model_has_its_layers_in_4_bits_and_answers(folder: Path, ad
     from_package = pytest.importorskip("bitsandbytes")
     assert models.identify(f"{folder}#quantize=4bit") == f"{models.identify(folder)}#quantize=4bit"
     for reference in (f"{folder}#quantize=4bit", f"{adapter}#quantize=4bit"):
-        engine = transformers.load(reference, runtime=CPU)
+        engine = transformers.load(reference, Loading(runtime=CPU))
         held = [m for m in engine._model.modules() if isinstance(m, from_package.nn.Linear4bit)]
         assert len(held) == 2 * 7
         assert len(_texts(reference)) == 4
@@ -96,7 +96,7 @@ def test_a_quantised_model_has_its_layers_in_4_bits_and_answers(folder: Path, ad
 def test_without_bitsandbytes_nothing_is_loaded_unquantised(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"w2s-reasoning\[quantize\]"):
-        transformers.load(f"{folder}#quantize=4bit", runtime=CPU)
+        transformers.load(f"{folder}#quantize=4bit", Loading(runtime=CPU))
 
 
 def test_a_models_own_code_runs_only_if_asked_for(folder: Path, tmp_path: Path) -> None:
@@ -105,5 +105,5 @@ def test_a_models_own_code_runs_only_if_asked_for(folder: Path, tmp_path: Path) 
     _edit(own / "config.json", model_type="of-its-own", auto_map=code)
     (own / "code.py").write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')\n")
     with pytest.raises(UserError, match=r"code of its own(.|\n)*trust_remote_code=true"):
-        transformers.load(own, runtime=CPU)
+        transformers.load(own, Loading(runtime=CPU))
     assert not (tmp_path / "was-run").exists()

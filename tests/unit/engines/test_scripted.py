@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from w2s import engines
-from w2s.engines.base import Completion, Decoding, Request
+from w2s.engines.base import Completion, Decoding, Loading, Request
 from w2s.engines.scripted import ScriptedEngine
 from w2s.errors import UserError
 
@@ -32,19 +32,19 @@ def test_text_is_cut_as_by_a_real_engine() -> None:
 def test_a_function_is_found_by_reference(monkeypatch, tmp_path) -> None:
     (tmp_path / "my_script.py").write_text("def shout(request, decoding):\n    return request.prompt.upper()\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    engine = engines.load("scripted", "scripted:my_script:shout")
+    engine = engines.load("scripted:my_script:shout", Loading("scripted"))
     assert engine.run([Request("q", 0, "abc")], Decoding(9))[0].text == "ABC"
 
 
 @pytest.mark.parametrize(
     ("reference", "message"),
-    [("a/folder", "scripted:module:function"), ("scripted:json:nothing", "cannot be imported")],
+    [("a/folder", "scripted:module:function"), ("scripted:json:nothing", "no function of json is called 'nothing'")],
 )
 def test_a_wrong_reference_is_the_users_error(reference: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        engines.load("scripted", reference)
+        engines.load(reference, Loading("scripted"))
 
 
 def test_an_unknown_engine_is_the_users_error() -> None:
-    with pytest.raises(UserError, match="no engine called 'vlm'"):
-        engines.load("vlm", "m")
+    with pytest.raises(UserError, match="no engine is called 'vlm' \\(did you mean 'vllm'"):
+        engines.load("m", Loading("vlm"))

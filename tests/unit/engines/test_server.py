@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import email.utils
 import logging
 import socket
 import time
@@ -13,11 +12,12 @@ pytest.importorskip("openai")
 import openai_server
 from openai_server import DECODING, PROBES, REQUESTS, check, connected, once, running
 
-from w2s.config import Runtime
+from w2s.config.schema import Runtime
 from w2s.engines import journal
 from w2s.engines import openai as engine_module
+from w2s.engines.base import Loading
 from w2s.engines.openai import load
-from w2s.engines.patience import Patience, retry_after
+from w2s.engines.retry import RetryPolicy
 from w2s.engines.server import base_url
 from w2s.errors import UserError
 
@@ -55,31 +55,73 @@ def test_retry_after_is_honoured() -> None:
     assert len(times) == PROBES + 2 and times[-1] - times[-2] >= 1
 
 
-def test_both_forms_of_retry_after_are_read() -> None:
-    assert retry_after("2.5") == 2.5
-    assert 50 < retry_after(email.utils.formatdate(time.time() + 60, usegmt=True)) <= 60
-    for nothing in (None, "", "soon", "-3", "nan", email.utils.formatdate(0)):
-        assert retry_after(nothing) == 0
-
-
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
         ("status:500", r"HTTP 500, after 4 tries"),
         ("garbage", r"cannot be used \(no JSON\), after 4 tries"),
         ("garbage:{}", r"no choices\[0\]\.text"),
-        ("finish:odd", "finish_reason 'odd'"),
+        ("finish:abort", r"finish_reason 'abort'\), after 4 tries"),
+        ("huge:200", r"a body of more than 200,000 bytes\), after 4 tries"),
+        ("huge:404", r"a body of more than 200,000 bytes\), after 4 tries"),
         ("status:429:3600", r"HTTP 429, asks to wait 3600 s, after 1 tries"),
     ],
 )
-def test_patience_ends(fault: str, message: str) -> None:
-    patience = Patience(seconds=60, broken=3, first=0.01, longest=0.02)
+def test_retries_end(fault: str, message: str) -> None:
+    policy = RetryPolicy(seconds=60, broken=3, first=0.01, longest=0.02)
     with (
         running(fault=once(fault, *range(999))) as server,
-        connected(server.url, patience=patience) as engine,
+        connected(server.url, policy=policy, body=200_000) as engine,
         pytest.raises(UserError, match=message),
     ):
         engine.run(REQUESTS[:1], DECODING)
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_a_reply_that_never_ends_has_its_time(part: str) -> None:
+    """Each byte comes in time, the reply does not."""
+    policy = RetryPolicy(seconds=0.5, first=0.01, longest=0.02)
+    with (
+        running(fault=once(f"endless:{part}", *range(999))) as server,
+        connected(server.url, policy=policy, timeout=1) as engine,
+        pytest.raises(UserError, match=r"no reply in time, after \d tries"),
+    ):
+        engine.run(REQUESTS[:1], DECODING)
+
+
+@pytest.mark.parametrize("probed", [True, False])
+def test_redirects_are_refused_and_named(probed: bool) -> None:
+    with running() as elsewhere, running() as server, connected(server.url, KEY) as engine:
+        target = f"redirect:{elsewhere.url}/completions?key={KEY}"
+        server.fault = once(target, 0) if probed else lambda number, body: target
+        with pytest.raises(UserError, match=rf"points to {elsewhere.url}/completions \(HTTP 307\)") as caught:
+            engine.run(REQUESTS[:1], DECODING)
+        assert not elsewhere.asked and not elsewhere.authorizations
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "/models/it", "C:\\models\\it.gguf", "it.Q4_1.gguf", "owner/Loopback"])
+def test_a_reply_may_name_no_model_or_its_path(name: str) -> None:
+    with running(fault=once(f"model:{name}", *range(999))) as server, connected(server.url) as engine:
+        check(journal.generate(engine, REQUESTS, DECODING))
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("no part of it", "no part of it"),
+        (f"key {KEY} is bad", "key *** is bad"),
+        ("key sk-this-mu*** is bad", "key *** is bad"),
+        ("key sk-t****cret is bad", "key *** is bad"),
+        ("key ...must-stay... is bad", "key *** is bad"),
+        (f"{KEY} " * 2000, "*** " * 75 + " ..."),
+        ("x" * 9990 + KEY, " ..."),
+        ("x " * 4995 + KEY, "x " * 150 + " ..."),
+    ],
+)
+def test_no_part_of_the_key_is_shown(words: str, shown: str) -> None:
+    with connected("http://127.0.0.1:9/v1", KEY) as engine:
+        assert engine._server.clean(words) == shown
 
 
 @pytest.mark.parametrize(
@@ -89,12 +131,16 @@ def test_patience_ends(fault: str, message: str) -> None:
         ("status:422", "question 'q11' is refused"),
         ("status:401", "refuses requests without a key"),
         ("status:403", "OPENAI_API_KEY"),
-        ("status:404", "cannot complete texts with the model 'loopback'"),
+        ("status:404", "cannot complete prompts with the model 'loopback'"),
         ("quota", "HTTP 429: You exceeded"),
+        ("finish:odd", "finish_reason 'odd'"),
+        ("model:another", "answered with the model 'another', not with 'loopback'"),
+        ("text:" + KEY, "repeats the key"),
     ],
 )
 def test_what_cannot_pass_fails_at_once(fault: str, message: str) -> None:
-    with running(fault=once(fault, 0)) as server, connected(server.url, concurrency=1) as engine:
+    key = KEY if KEY in fault else None
+    with running(fault=once(fault, 0)) as server, connected(server.url, key, concurrency=1) as engine:
         with pytest.raises(UserError, match=message):
             journal.generate(engine, REQUESTS, DECODING)
         time.sleep(0.1)  # what was under way is given up
@@ -142,7 +188,7 @@ def test_a_server_that_was_never_there_is_told_soon(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(engine_module, "FIRST_CONTACT", 0.2)
     with (
         socket.socket() as taken,
-        connected(deaf(taken), patience=Patience(first=0.01)) as engine,
+        connected(deaf(taken), policy=RetryPolicy(first=0.01)) as engine,
         pytest.raises(UserError, match=r"connection failed \(\w+\), after \d+ tries(.|\n)*start it"),
     ):
         engine.run(REQUESTS[:1], DECODING)
@@ -155,7 +201,7 @@ def test_the_key_is_sent_and_shown_nowhere(
     monkeypatch.setenv("OPENAI_API_KEY", f" {KEY}\n")
     shown: list[object] = []
     with running(key=KEY) as server:
-        engine = load(f"openai:{openai_server.MODEL}", runtime=Runtime(server=server.url))
+        engine = load(f"openai:{openai_server.MODEL}", Loading("openai", runtime=Runtime(server=server.url)))
         check(journal.generate(engine, REQUESTS, DECODING, tmp_path / "journal"))
         engine.close()
         assert server.authorizations == {f"Bearer {KEY}"}
@@ -165,7 +211,7 @@ def test_the_key_is_sent_and_shown_nowhere(
                 server.asked.clear()
                 server.fault = faulty if fault != KEY else lambda number, body: f"finish:{KEY}"
                 with (
-                    connected(server.url, KEY, patience=Patience(5, broken=0, first=0.01)) as engine,
+                    connected(server.url, KEY, policy=RetryPolicy(5, broken=0, first=0.01)) as engine,
                     pytest.raises(UserError) as caught,
                 ):
                     engine.run(REQUESTS[:1], DECODING)
@@ -187,7 +233,7 @@ def test_the_key_is_sent_and_shown_nowhere(
 def test_a_key_that_can_be_none_is_refused_without_being_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
     with pytest.raises(UserError, match="OPENAI_API_KEY") as caught:
-        load("openai:m", runtime=Runtime(server="http://localhost:8000"))
+        load("openai:m", Loading("openai", runtime=Runtime(server="http://localhost:8000")))
     assert key not in str(caught.value)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from w2s import engines
-from w2s.config import Runtime
+from w2s.config.schema import Runtime
 from w2s.engines import transformers
-from w2s.engines.base import Decoding, Request
+from w2s.engines.base import Decoding, Loading, Request
 from w2s.engines.transformers import TransformersEngine
 from w2s.errors import UserError
 
@@ -60,10 +60,10 @@ def test_plan_keeps_samples_together_and_within_the_rows(engine, monkeypatch) ->
 
 
 def test_plan_keeps_within_the_cache(engine, monkeypatch) -> None:
-    """2 layers x 2 heads x size 8 x 4 bytes x 2 (K and V) = 256 bytes a token.
+    """2 layers x 2 heads x size 8 x 4 bytes x 2 (K and V) = 256 bytes per token.
 
-    All prompts share BOS and "Question: " (11 tokens); q5 has 5 + 8 more, so with 3 x 20 new ones 73 a question:
-    two fit in 146. The later pairs are narrower (71, then 69 a question), but three of them never fit.
+    All prompts share BOS and "Question: " (11 tokens); q5 has 5 + 8 more, so with 3 x 20 new ones 73 per question:
+    two fit in 146. The later pairs are narrower (71, then 69 per question), but three of them never fit.
     """
     monkeypatch.setattr(transformers, "CACHE_BYTES", 146 * 256)
     assert [len(batch) for batch in engine.plan(REQUESTS, SAMPLED)] == [6, 6, 6]
@@ -105,7 +105,7 @@ def test_a_prompt_beyond_the_context_is_refused_before_anything_runs(engine) -> 
 
 
 def test_asking_twice_is_refused(engine) -> None:
-    with pytest.raises(UserError, match="asked for twice"):
+    with pytest.raises(UserError, match="requested twice"):
         engine.plan([REQUESTS[0], REQUESTS[0]], SAMPLED)
 
 
@@ -114,13 +114,13 @@ def test_nothing_asked_is_nothing_done(engine) -> None:
 
 
 def test_a_saved_model_loads_and_answers_the_same(engine, folder: Path) -> None:
-    loaded = engines.load("transformers", folder, runtime=Runtime(device="cpu", offline=True))
+    loaded = engines.load(folder, Loading(runtime=Runtime(device="cpu", offline=True)))
     assert _all(loaded, REQUESTS, SAMPLED) == _all(engine, REQUESTS, SAMPLED)
     loaded.close()
 
 
 def test_bfloat16_runs(folder: Path) -> None:
-    loaded = engines.load("transformers", folder, dtype="bfloat16", runtime=CPU)
+    loaded = engines.load(folder, Loading(dtype="bfloat16", runtime=CPU))
     assert len(_all(loaded, REQUESTS, SAMPLED)) == len(REQUESTS)
 
 
@@ -129,7 +129,7 @@ def test_a_torn_weight_file_is_one_message(folder: Path, tmp_path: Path) -> None
     weights = torn / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(UserError, match=f"{re.escape(str(torn))}: cannot be loaded"):
-        engines.load("transformers", torn, runtime=CPU)
+        engines.load(torn, Loading(runtime=CPU))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_too_little_memory_is_no_fault_of_the_files(folder: Path, monkeypatch, e
 
     monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", load)
     with pytest.raises(type(error)) as raised:
-        engines.load("transformers", folder, runtime=CPU)
+        engines.load(folder, Loading(runtime=CPU))
     assert raised.value is error
 
 
@@ -157,11 +157,11 @@ def test_no_end_of_text_is_refused(network, tokenizer) -> None:
         TransformersEngine(model, bare)
 
 
-@pytest.mark.parametrize(("option", "value"), [("dtype", "int3"), ("model", "no/where/at/all")])
-def test_wrong_options_are_the_users_error(folder: Path, option: str, value: str) -> None:
-    options = {"model": folder} | {option: value}
-    with pytest.raises(UserError, match=re.escape(f"[{option}]")):
-        engines.load("transformers", **options)
+def test_a_wrong_dtype_and_a_model_that_is_not_there_are_the_users_errors(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"\[dtype\]"):
+        engines.load(folder, Loading(dtype="int3"))
+    with pytest.raises(UserError, match=r"\[model\]"):
+        engines.load("no/where/at/all")
 
 
 def test_a_stop_string_that_is_a_special_token_ends_the_text(network, tokenizer) -> None:

@@ -6,23 +6,28 @@ import importlib.util
 import json
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from w2s import engines, models, parity, seeds
-from w2s.config import Runtime
-from w2s.engines import isolated, vllm
-from w2s.engines.base import Decoding, Request
-from w2s.engines.canary import Canary
+from w2s import engines, models, seeds
+from w2s.config.schema import Runtime
+from w2s.engines import isolated, ticks, vllm, vllm_base
+from w2s.engines.base import Decoding, Loading, Request
+from w2s.engines.checks import CheckedEngine
 from w2s.engines.tokens import Tokens
 from w2s.errors import UserError
+from w2s.models import parity
+
+VLLM = Loading("vllm")
+UNCHECKED = Loading("vllm", runtime=Runtime(check_engine=False))
 
 
 class _Words:
-    """A tokenizer: one token a word."""
+    """A tokenizer: one token per word."""
 
     bos_token_id = None
 
@@ -79,22 +84,22 @@ def test_a_base_is_loaded_once_and_freed_with_its_last_engine(monkeypatch) -> No
         def shutdown(self) -> None:
             events.append("free")
 
-    monkeypatch.setattr(vllm, "_build", lambda base: Model())
-    plain = vllm._Base("m", None, "float32", False, 1, 0.9, 0)
-    lora = vllm._Base("m", None, "float32", False, 1, 0.9, 64)
-    first, second = vllm._acquire(lora), vllm._acquire(lora)
-    assert first is second is not vllm._acquire(plain)
-    vllm._release(lora)
+    monkeypatch.setattr(vllm_base, "build", lambda base: Model())
+    plain = vllm_base.Base("m", None, "float32", False, 1, 0.9, 0)
+    lora = vllm_base.Base("m", None, "float32", False, 1, 0.9, 64)
+    first, second = vllm_base.acquire(lora), vllm_base.acquire(lora)
+    assert first is second is not vllm_base.acquire(plain)
+    vllm_base.release(lora)
     assert events == ["load", "load"]
-    vllm._release(lora)
-    vllm._release(plain)
-    assert events == ["load", "load", "free", "free"] and not vllm._loaded
+    vllm_base.release(lora)
+    vllm_base.release(plain)
+    assert events == ["load", "load", "free", "free"] and not vllm_base._loaded
 
 
 def test_a_machine_without_vllm_is_told_so(monkeypatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="vLLM is not installed"):
-        engines.load("vllm", "w2s:tiny-weak")
+        engines.load("w2s:tiny-weak", VLLM)
 
 
 @pytest.fixture
@@ -102,52 +107,56 @@ def loads(monkeypatch) -> list[dict[str, Any]]:
     """Instead of processes: what would have been started."""
     started: list[dict[str, Any]] = []
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(isolated, "load", lambda place, model, **rest: started.append({"place": place, **rest}))
+
+    def record(place: str, model: Any, loading: Loading, share: str | None = None) -> None:
+        started.append({"place": place, "share": share})
+
+    monkeypatch.setattr(isolated, "load", record)
     return started
 
 
-def test_the_canary_is_on_unless_switched_off(loads) -> None:
-    assert isinstance(engines.load("vllm", "w2s:tiny-weak"), Canary)
-    assert not isinstance(engines.load("vllm", "w2s:tiny-weak", runtime=Runtime(canary=False)), Canary)
+def test_the_engine_is_checked_unless_switched_off(loads) -> None:
+    assert isinstance(engines.load("w2s:tiny-weak", VLLM), CheckedEngine)
+    assert not isinstance(engines.load("w2s:tiny-weak", UNCHECKED), CheckedEngine)
     assert [load["place"] for load in loads] == ["w2s.engines.vllm:load_here"] * 2
 
 
-def test_no_canary_where_training_left_what_to_compare_with(loads, tmp_path) -> None:
-    """The parity gate asks then, and needs no second model in the device's memory."""
+def test_no_reference_where_training_left_what_to_compare_with(loads, tmp_path) -> None:
+    """`served_equals_trained` compares then, and needs no second model in the device's memory."""
     for path in models.folder("w2s:tiny-weak").iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    assert isinstance(engines.load("vllm", tmp_path), Canary)
+    assert isinstance(engines.load(tmp_path, VLLM), CheckedEngine)
     parity.write(parity.Parity(16, 0.5, ("p",), ("a",), ("b",)), tmp_path)
-    assert not isinstance(engines.load("vllm", tmp_path), Canary)
+    assert not isinstance(engines.load(tmp_path, VLLM), CheckedEngine)
 
 
-def test_no_canary_beside_several_devices_and_it_says_so(loads, caplog) -> None:
+def test_no_check_beside_several_devices_and_it_says_so(loads, caplog) -> None:
     with caplog.at_level(logging.WARNING):
-        engine = engines.load("vllm", "w2s:tiny-weak", runtime=Runtime(tensor_parallel=2))
-    assert not isinstance(engine, Canary)
-    assert "no canary" in caplog.text
+        engine = engines.load("w2s:tiny-weak", Loading("vllm", runtime=Runtime(tensor_parallel=2)))
+    assert not isinstance(engine, CheckedEngine)
+    assert "no check of the engine" in caplog.text
 
 
 def test_engines_share_a_process_only_where_everything_is_equal(loads, tmp_path) -> None:
     """Adapters of ranks 4 and 60 are loaded for rank 64 alike; rank 100 takes 128, and no adapter none."""
-    weak, quiet = "w2s:tiny-weak", Runtime(canary=False)
+    weak = "w2s:tiny-weak"
     for model, dtype in ((weak, "float32"), (weak, "float32"), (weak, "bfloat16"), ("w2s:tiny-strong", "float32")):
-        engines.load("vllm", model, dtype=dtype, runtime=quiet)
+        engines.load(model, replace(UNCHECKED, dtype=dtype))
     for rank in (4, 60, 100):
-        engines.load("vllm", _adapter(tmp_path / str(rank), rank), runtime=quiet)
+        engines.load(_adapter(tmp_path / str(rank), rank), UNCHECKED)
     shares = [load["share"] for load in loads]
     assert shares[0] == shares[1] and shares[4] == shares[5]
     assert len(set(shares)) == 5
 
 
-def test_what_a_canary_may_compare_shares_no_process(loads, tmp_path) -> None:
+def test_what_may_be_compared_with_the_reference_shares_no_process(loads, tmp_path) -> None:
     """The reference has to find the device free of what another step loaded. A trained adapter needs none."""
-    engines.load("vllm", "w2s:tiny-weak")
+    engines.load("w2s:tiny-weak", VLLM)
     adapter = _adapter(tmp_path / "adapter", 4)
-    engines.load("vllm", adapter)
+    engines.load(adapter, VLLM)
     assert [load["share"] for load in loads] == [None, None]
     parity.write(parity.Parity(16, 0.5, ("p",), ("a",), ("b",)), adapter)
-    engines.load("vllm", adapter)
+    engines.load(adapter, VLLM)
     assert loads[2]["share"] is not None
 
 
@@ -195,7 +204,7 @@ def test_a_quantised_model_is_quantised_by_bitsandbytes(monkeypatch, quantize: s
     platforms = SimpleNamespace(current_platform=SimpleNamespace(is_cpu=lambda: False))
     monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(LLM=lambda model, **options: asked.update(options)))
     monkeypatch.setitem(sys.modules, "vllm.platforms", platforms)
-    vllm._build(vllm._Base("m", None, "bfloat16", False, 1, 0.9, 0, quantize))
+    vllm_base.build(vllm_base.Base("m", None, "bfloat16", False, 1, 0.9, 0, quantize))
     assert (asked["load_format"], asked.get("quantization")) == expected
 
 
@@ -208,4 +217,18 @@ def test_a_lack_of_memory_is_told_from_a_model_that_cannot_be_loaded(monkeypatch
     monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(LLM=load))
     monkeypatch.setitem(sys.modules, "vllm.platforms", platforms)
     with pytest.raises(RuntimeError if "memory" in text else UserError, match=text):
-        vllm._build(vllm._Base("m", None, "bfloat16", False, 1, 0.9, 0))
+        vllm_base.build(vllm_base.Base("m", None, "bfloat16", False, 1, 0.9, 0))
+
+
+def test_the_bar_tells_how_many_requests_have_ended(capsys) -> None:
+    """As vLLM uses it: over the requests while they are added, then with a total."""
+    told: list[tuple[int, int]] = []
+    with ticks.heard(lambda *told_now: told.append(told_now)):
+        assert list(vllm._bar(["a", "b"], desc="Adding requests")) == ["a", "b"]
+        bar = vllm._bar(total=5, desc="Processed prompts", dynamic_ncols=True, postfix="est. speed")
+        bar.postfix = "est. speed input: 1.00 toks/s"
+        bar.update(2)
+        bar.update(3)
+        bar.close()
+    assert told == [(2, 0), (5, 0)] and bar.n == 5
+    assert capsys.readouterr() == ("", "")

@@ -16,12 +16,13 @@ pytest.importorskip("ray", reason="Ray is not installed")
 import ray
 from ray.cluster_utils import Cluster
 
-from w2s.config import PATIENCE_SECONDS, Runtime
+from w2s.config.schema import TIMEOUT_SECONDS, Runtime
 from w2s.errors import UserError
 from w2s.flow import ray as workers
+from w2s.flow.ray import cluster as cluster_of
 
 ray.cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["x"]))
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.slow
 
 
 class Doubler:
@@ -87,12 +88,13 @@ def test_what_the_cluster_can_never_hold_is_refused_at_once(cluster) -> None:
         workers.train(os.getpid, [], {}, runtime.model_copy(update={"train_workers": 4}), Path("/none"))
 
 
+@pytest.mark.nightly
 def test_whoever_waits_for_room_is_told_so(
     cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another step holds all three CPUs; when it is over, what waited goes on."""
     _, _, runtime = cluster
-    monkeypatch.setattr(workers, "LATE_SECONDS", 1)
+    monkeypatch.setattr(cluster_of, "LATE_SECONDS", 1)
     for what in ("generation", "training"):
         (tmp_path / what).mkdir()
         holder = workers.Pool(partial(Doubler, tmp_path / what), 3, runtime)
@@ -136,6 +138,7 @@ def one_node():
     started.shutdown()
 
 
+@pytest.mark.nightly
 def test_four_idle_workers_lost_at_once_are_nobody_s_fault(one_node, tmp_path: Path) -> None:
     """One piece of work, handed from one dead worker to the next, would be blamed for four deaths; three end a run."""
     started, node, runtime = one_node
@@ -147,6 +150,7 @@ def test_four_idle_workers_lost_at_once_are_nobody_s_fault(one_node, tmp_path: P
     pool.close()
 
 
+@pytest.mark.nightly
 def test_four_workers_lost_at_once_while_they_load_are_started_again(one_node, tmp_path: Path) -> None:
     started, node, runtime = one_node
     go = tmp_path / "go"
@@ -169,6 +173,7 @@ def test_four_workers_lost_at_once_while_they_load_are_started_again(one_node, t
     pool.close()
 
 
+@pytest.mark.nightly
 def test_loading_that_always_kills_its_worker_is_given_up(cluster) -> None:
     _, _, runtime = cluster
     pool = workers.Pool(lambda: os._exit(1), 2, runtime)
@@ -177,6 +182,7 @@ def test_loading_that_always_kills_its_worker_is_given_up(cluster) -> None:
     pool.close()
 
 
+@pytest.mark.nightly
 def test_work_that_kills_its_workers_is_given_up(cluster) -> None:
     _, _, runtime = cluster
     pool = workers.Pool(Doubler, 1, runtime)
@@ -197,6 +203,7 @@ def test_what_making_an_object_raises_comes_back(cluster) -> None:
     pool.close()
 
 
+@pytest.mark.nightly
 def test_workers_are_where_the_driver_is(cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their nodes were started elsewhere. A folder that is not there is no fault: absolute paths do not need it."""
     _, _, runtime = cluster
@@ -223,7 +230,7 @@ def test_training_processes_form_one_group(cluster, tmp_path: Path, monkeypatch:
         total = torch.tensor([scale * (torch.distributed.get_rank() + 1)])
         torch.distributed.all_reduce(total)
         limit = torch.distributed.distributed_c10d._get_default_group()._get_backend(total.device).options._timeout
-        assert limit.total_seconds() == PATIENCE_SECONDS
+        assert limit.total_seconds() == TIMEOUT_SECONDS
         result = {"sum": int(total), "rank": torch.distributed.get_rank()}
         (out / f"{result['rank']}.json").write_text(json.dumps(result))
         return result

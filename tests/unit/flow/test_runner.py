@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from w2s import disk
-from w2s.config import Runtime
+from w2s.config.schema import Runtime
+from w2s.data import disk, sealed
 from w2s.errors import BranchEnds, UserError
 from w2s.flow import runner
-from w2s.flow.runner import StepOutcome
+from w2s.flow.decisions import plan
+from w2s.flow.observer import StepOutcome
 from w2s.flow.step import Step
 from w2s.flow.store import Store
 
@@ -81,11 +82,11 @@ class Seen:
 
 
 def run(steps, folder, observer=None):
-    return runner.run(steps, folder, Runtime(), observer)
+    return runner.run(steps, folder, Runtime(), observer, replace=True)
 
 
-def decisions(steps, folder):
-    return {step.name: (step.decision, step.reason) for step in runner.plan(steps, folder)}
+def decided(steps, folder):
+    return {step.name: (step.decision, step.reason) for step in plan(steps, folder)}
 
 
 def test_a_run_makes_everything_once_and_then_reuses_it(tmp_path):
@@ -124,7 +125,7 @@ def test_the_record_holds_identity_result_files_and_provenance(tmp_path):
     ]
     assert {"w2s", "python", "host"} <= record["provenance"].keys()
     assert record["provenance"]["numpy"] == metadata.version("numpy")  # be it loaded here or in a worker
-    assert (record["schema"], record["status"], record["output"]) == (1, "done", "models/total")
+    assert (record["schema"], record["status"], record["output"]) == (2, "done", "models/total")
 
 
 def places(context):
@@ -140,7 +141,7 @@ def test_a_relative_folder_gives_steps_absolute_paths_and_the_same_identities(tm
     ]
     monkeypatch.chdir(tmp_path)
     assert run(steps, Path("runs/new"))["places"].result == {"absolute": [True] * 4}
-    assert {name: decision for name, (decision, _) in decisions(steps, Path("runs/new")).items()} == {
+    assert {name: decision for name, (decision, _) in decided(steps, Path("runs/new")).items()} == {
         "numbers": "reuse",
         "places": "reuse",
     }
@@ -149,18 +150,18 @@ def test_a_relative_folder_gives_steps_absolute_paths_and_the_same_identities(tm
 
 def test_plan_computes_and_writes_nothing(tmp_path):
     folder = tmp_path / "none"
-    assert decisions(graph(), folder) == dict.fromkeys(("numbers", "total", "verdict"), ("run", "not made yet"))
+    assert decided(graph(), folder) == dict.fromkeys(("numbers", "total", "verdict"), ("run", "not made yet"))
     assert not folder.exists() and not CALLS
 
 
 def test_a_changed_field_reruns_its_step_and_all_below_with_reasons(tmp_path):
     run(graph(), tmp_path)
-    assert decisions(graph(n=5), tmp_path) == {
+    assert decided(graph(n=5), tmp_path) == {
         "numbers": ("rerun", "n changed from 4 to 5"),
         "total": ("rerun", "input numbers reruns"),
         "verdict": ("rerun", "input total reruns"),
     }
-    assert decisions(graph(times=2, version=2), tmp_path) == {
+    assert decided(graph(times=2, version=2), tmp_path) == {
         "numbers": ("reuse", "unchanged"),
         "total": ("rerun", "code version changed 1 -> 2; times changed from 1 to 2"),
         "verdict": ("rerun", "input total reruns"),
@@ -172,7 +173,7 @@ def test_a_changed_field_reruns_its_step_and_all_below_with_reasons(tmp_path):
 def test_an_input_that_reran_before_a_kill_is_a_changed_input(tmp_path):
     run(graph(), tmp_path)
     run([graph(n=5)[0].inputs["total"].inputs["numbers"]], tmp_path)
-    assert decisions(graph(n=5), tmp_path)["total"] == ("rerun", "input numbers changed")
+    assert decided(graph(n=5), tmp_path)["total"] == ("rerun", "input numbers changed")
 
 
 @pytest.mark.parametrize(
@@ -186,8 +187,8 @@ def test_an_input_that_reran_before_a_kill_is_a_changed_input(tmp_path):
 def test_a_damaged_output_is_made_again_and_the_rest_is_reused(tmp_path, damage, reason):
     run(graph(), tmp_path)
     damage(tmp_path / "data" / "numbers.txt")
-    plan = decisions(graph(), tmp_path)
-    assert plan["numbers"] == ("run", reason) and plan["total"][0] == "reuse"
+    planned = decided(graph(), tmp_path)
+    assert planned["numbers"] == ("run", reason) and planned["total"][0] == "reuse"
     outcome = run(graph(), tmp_path)
     assert [name for name, o in outcome.items() if not o.reused] == ["numbers"]
     assert (tmp_path / "data" / "numbers.txt").read_text() == "0\n1\n2\n3\n"
@@ -202,22 +203,26 @@ def test_a_step_that_came_out_different_under_one_identity_reruns_what_it_feeds(
     assert step.fingerprint and step.payload  # cached before the function changes under its name
     object.__setattr__(step, "run", other)
     run([step], tmp_path)
-    assert decisions(graph(), tmp_path)["total"] == ("rerun", "input numbers has other content")
+    assert decided(graph(), tmp_path)["total"] == ("rerun", "input numbers has other content")
     assert run(graph(), tmp_path)["verdict"].result == {"total": "9"}
 
 
-@pytest.mark.parametrize("content", [b"", b'{"schema": 1', b"[]", b"\xff", b'{"schema": 0}'])
-def test_a_record_that_cannot_be_read_is_no_record(tmp_path, content):
+@pytest.mark.parametrize(
+    "content", [b"", b'{"schema": 1', b"[]", b"\xff", b'{"schema": 0}', b"[" * 10**6, b'{"schema": 1, "name": "total"}']
+)
+def test_a_record_that_cannot_be_read_is_no_record(tmp_path, content, caplog):
     run(graph(), tmp_path)
     (tmp_path / "records" / "total.json").write_bytes(content)
-    assert decisions(graph(), tmp_path)["total"] == ("run", "not made yet")
+    reason = "record changed on disk: records/total.json is not what was written"
+    assert decided(graph(), tmp_path)["total"] == ("run", reason)
     assert run(graph(), tmp_path)["verdict"].reused
+    assert caplog.messages == [f"total is made again: {reason}"]
 
 
 def test_an_output_that_moves_is_made_at_its_new_place(tmp_path):
     run([Step("numbers", numbers, {"n": 2}, output="data/a.txt")], tmp_path)
     moved = [Step("numbers", numbers, {"n": 2}, output="data/b.txt")]
-    assert decisions(moved, tmp_path)["numbers"] == ("rerun", "output moves from data/a.txt to data/b.txt")
+    assert decided(moved, tmp_path)["numbers"] == ("rerun", "output moves from data/a.txt to data/b.txt")
     run(moved, tmp_path)
     assert (tmp_path / "data" / "b.txt").exists()
 
@@ -241,8 +246,8 @@ def test_a_branch_that_ends_is_recorded_and_the_rest_goes_on(tmp_path):
         ("skipped", "hybrid"),
         ("skipped", "m_plus"),
     ]
-    assert decisions(branch(), tmp_path)["agreement"] == ("reuse", "unchanged")
-    assert decisions(branch(), tmp_path)["m_plus"] == ("skip", why)
+    assert decided(branch(), tmp_path)["agreement"] == ("reuse", "unchanged")
+    assert decided(branch(), tmp_path)["m_plus"] == ("skip", why)
     again = run(branch(), tmp_path)
     assert again["agreement"].reused and CALLS.count("ends") == 1
 
@@ -295,9 +300,9 @@ def test_a_step_that_fails_stops_the_run_and_loses_nothing(tmp_path, user_error,
     steps = [*graph(), Step("bad", fails, {"error": user_error}, output="data/bad")]
     with pytest.raises(raised):
         run(steps, tmp_path)
-    plan = decisions(steps, tmp_path)
-    assert plan["verdict"][0] == "reuse"
-    assert plan["bad"] == ("run", "partial work is continued")
+    planned = decided(steps, tmp_path)
+    assert planned["verdict"][0] == "reuse"
+    assert planned["bad"] == ("run", "partial work is continued")
 
 
 @pytest.mark.parametrize(("what", "error"), [("result", TypeError), ("nothing", RuntimeError)])
@@ -319,11 +324,20 @@ def test_scratch_survives_under_its_identity_only_and_goes_when_done(tmp_path):
     assert not (tmp_path / ".work").exists()
 
 
+def test_partial_work_of_other_settings_goes_when_a_step_begins(tmp_path):
+    """A training's state may have 100 GB."""
+    old, new = (Step("bad", fails, {"error": True, "n": n}, output="data/bad") for n in (1, 2))
+    for step in (old, new):
+        with pytest.raises(UserError):
+            run([step], tmp_path)
+    assert not Store(tmp_path).partial(old) and Store(tmp_path).partial(new)
+
+
 def test_tidying_one_step_leaves_another_whose_name_begins_alike(tmp_path):
     other = Step("a-b", fails, {"error": True}, output="data/ab")
     with pytest.raises(UserError):
         run([other], tmp_path)
-    run([Step("a", numbers, {"n": 1}, output="data/a")], tmp_path)
+    Store(tmp_path).tidy(Step("a", numbers, {"n": 1}, output="data/a"))
     assert Store(tmp_path).partial(other)
 
 
@@ -339,24 +353,27 @@ def test_nothing_of_a_half_written_output_is_left_in_a_later_one(tmp_path):
 def test_expected_seconds_come_from_records_of_the_kind_then_from_given_rates(tmp_path):
     """100 tokens took 4 s: 25 tokens/s, so 300 expected tokens take 12 s; with a rate of 50/s alone, 6 s."""
     steps = graph()
-    assert [step.expected_seconds for step in runner.plan(steps, tmp_path)] == [None, None, None]
-    assert [step.expected_seconds for step in runner.plan(steps, tmp_path, {"generate": 50})] == [6.0, None, None]
+    assert [step.expected_seconds for step in plan(steps, tmp_path)] == [None, None, None]
+    assert [step.expected_seconds for step in plan(steps, tmp_path, {"generate": 50})] == [6.0, None, None]
     run(steps, tmp_path)
     path = tmp_path / "records" / "numbers.json"
     record = json.loads(path.read_text())
-    path.write_text(json.dumps({**record, "seconds": 4.0}))
-    plan = runner.plan(graph(n=9), tmp_path, {"generate": 50})
-    assert (plan[0].expected_tokens, plan[0].expected_seconds) == (300, 12.0)
-    assert plan[1].expected_seconds == json.loads((tmp_path / "records" / "total.json").read_text())["seconds"]
-    assert (runner.plan(steps, tmp_path)[0].expected_tokens, runner.plan(steps, tmp_path)[0].expected_seconds) == (
+    path.write_text(json.dumps(sealed.seal({**record, "seconds": 4.0})))
+    planned = plan(graph(n=9), tmp_path, {"generate": 50})
+    assert (planned[0].expected_tokens, planned[0].expected_seconds) == (300, 12.0)
+    assert planned[1].expected_seconds == json.loads((tmp_path / "records" / "total.json").read_text())["seconds"]
+    assert (
+        plan(steps, tmp_path)[0].expected_tokens,
+        plan(steps, tmp_path)[0].expected_seconds,
+    ) == (
         0,
         0.0,
     )
-    path.write_text(json.dumps({**record, "seconds": 4.0, "resumed": True}))
-    assert runner.plan(graph(n=9), tmp_path, {"generate": 50})[0].expected_seconds == 6.0
+    path.write_text(json.dumps(sealed.seal({**record, "seconds": 4.0, "resumed": True})))
+    assert plan(graph(n=9), tmp_path, {"generate": 50})[0].expected_seconds == 6.0
 
 
-def test_the_observer_hears_start_progress_and_end(tmp_path):
+def test_the_observer_gets_start_progress_and_end(tmp_path):
     seen = Seen()
     run(graph(), tmp_path, seen)
     assert seen.events[:2] == [("started", "numbers", "not made yet", 1, 3), ("progress", "numbers", 1, 2, 0)]

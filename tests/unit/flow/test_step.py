@@ -29,10 +29,10 @@ def test_outputs_inside_each_other_are_refused(output):
 
 
 @pytest.mark.parametrize(
-    "output", ["../x", "/x", "a/../../x", "records/x.json", ".work", ".", ".lock", ".reached.json"]
+    "output", ["../x", "/x", "a/../../x", "records/x.json", ".work", ".", ".lock", ".lease", ".reached.json"]
 )
 def test_outputs_stay_in_the_folder_and_off_the_records(output):
-    with pytest.raises(ValueError, match="place of its own"):
+    with pytest.raises(ValueError, match="path of its own"):
         Step("a", work, output=output)
 
 
@@ -44,7 +44,7 @@ def test_names_are_file_names(name):
 
 def test_identity_is_params_version_function_and_inputs_not_the_rest():
     base = Step("a", work, {"n": 1})
-    other = Step("a", work, {"n": 1}, output="x", expected_tokens=5, kind="k", given={"path": object()})
+    other = Step("a", work, {"n": 1}, output="x", expected_tokens=5, kind="k", resources={"path": object()})
     assert other.fingerprint == base.fingerprint
     changed = [Step("b", work, {"n": 1}), Step("a", work, {"n": 2}), Step("a", work, {"n": 1}, version=2)]
     changed.append(Step("a", work, {"n": 1}, inputs={"x": Step("b", work)}))

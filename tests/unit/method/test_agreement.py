@@ -1,71 +1,68 @@
 from __future__ import annotations
 
-import random
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s.errors import UserError
-from w2s.method.agreement import agree
+from w2s.method.agreement import agrees, select
+from w2s.method.selector import Judged, Selected
 from w2s.records import Answered
 
-tables = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([None, "1", "2"]))
+KEYS = st.sampled_from([None, "1", "2"])
 
 
-def side(keys: dict[str, str | None], who: str = "w") -> list[Answered]:
-    return [Answered(id, f"q{id}", f"{who}{id}", key, key) for id, key in keys.items()]
+def answer(key: str | None, text: str = "text", undecided: bool = False) -> Answered:
+    return Answered("a", "qa", text, key, key, undecided=undecided)
 
 
-def test_each_reason() -> None:
-    weak = side({"a": "1", "b": "1", "c": None, "d": "1", "e": None, "f": "1"})
-    strong = side({"g": "1", "a": "1", "b": "2", "c": "1", "d": None, "e": None}, "s")
-    result = agree(weak, strong)
-    assert [(kept.id, kept.weak.response, kept.icl.response) for kept in result.kept] == [("a", "wa", "sa")]
-    assert result.dropped == {
-        "disagree": ("b",),
-        "weak_no_answer": ("c", "e"),
-        "strong_no_answer": ("d",),
-        "only_in_weak": ("f",),
-        "only_in_strong": ("g",),
-    }
+def judged(weak: Answered, strong: Answered, match: str = "equivalent") -> Judged:
+    return Judged({"weak": weak, "strong": strong}, match=match)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("weak", "strong", "reason"),
+    [
+        ("1", "2", "disagree"),
+        (None, "1", "weak_no_answer"),
+        ("1", None, "strong_no_answer"),
+        (None, None, "weak_no_answer"),
+    ],
+)
+def test_each_reason(weak: str | None, strong: str | None, reason: str) -> None:
+    assert select(judged(answer(weak), answer(strong))) == reason
+
+
+def test_what_is_kept_are_both_responses() -> None:
+    weak, strong = answer("1", "weak text"), answer("1", "strong text")
+    assert select(judged(weak, strong)) == Selected(weak, strong)
 
 
 def test_two_texts_without_an_answer_agree_by_the_released_rule_unless_one_is_empty() -> None:
     """Of four questions without any answer, the texts of one are both there."""
     texts = {"a": ("hm", "well"), "b": ("", "well"), "c": ("hm", ""), "d": ("", " \n")}
-    weak, strong = ([Answered(id, "q", both[side], None, None) for id, both in texts.items()] for side in (0, 1))
-    result = agree(weak, strong, nothing_agrees=True)
-    assert [kept.id for kept in result.kept] == ["a"]
-    assert result.dropped == {"weak_no_answer": ("b", "c", "d")}
-    assert agree(weak, strong).dropped == {"weak_no_answer": ("a", "b", "c", "d")}
+    both = {id: [answer(None, text) for text in pair] for id, pair in texts.items()}
+    assert [id for id, pair in both.items() if agrees(*pair, nothing_agrees=True)] == ["a"]
+    assert not any(agrees(*pair) for pair in both.values())
+    assert not agrees(answer(None, "hm"), answer("1"), nothing_agrees=True)
 
 
-@given(tables, tables)
-def test_kept_and_dropped_are_the_input(weak: dict, strong: dict) -> None:
-    result = agree(side(weak), side(strong))
-    ids = [kept.id for kept in result.kept] + [id for dropped in result.dropped.values() for id in dropped]
-    assert sorted(ids) == sorted(weak.keys() | strong.keys())
-    assert [kept.id for kept in result.kept] == [id for id in weak if weak[id] and weak[id] == strong.get(id)]
+def test_an_answer_that_was_not_read_in_time_is_not_nothing() -> None:
+    unread = answer(None, "hm", undecided=True)
+    assert agrees(answer(None), answer(None), nothing_agrees=True)
+    assert not agrees(unread, answer(None), nothing_agrees=True)
+    assert not agrees(answer(None), unread, nothing_agrees=True)
 
 
-@given(tables, tables)
-def test_symmetric(weak: dict, strong: dict) -> None:
-    there, back = agree(side(weak), side(strong)), agree(side(strong), side(weak))
-    assert {kept.id for kept in there.kept} == {kept.id for kept in back.kept}
-    assert there.dropped.get("disagree", ()) == tuple(sorted(back.dropped.get("disagree", ()), key=list(weak).index))
+def test_the_released_rule_is_that_of_strings_unless_something_else_is_said() -> None:
+    nothing = answer(None, "hm"), answer(None, "well")
+    assert select(judged(*nothing, "string")) == Selected(*nothing)
+    assert select(judged(*nothing, "equivalent")) == "weak_no_answer"
+    assert select(judged(*nothing, "string"), nothing_agrees=False) == "weak_no_answer"
+    assert select(judged(*nothing, "equivalent"), nothing_agrees=True) == Selected(*nothing)
 
 
-@given(tables, tables, st.randoms(use_true_random=False))
-def test_the_order_of_the_strong_side_does_not_matter(weak: dict, strong: dict, shuffler: random.Random) -> None:
-    answers = side(strong)
-    shuffled = shuffler.sample(answers, len(answers))
-    assert agree(side(weak), answers) == agree(side(weak), shuffled)
-
-
-def test_duplicate_ids_are_refused() -> None:
-    twice = [*side({"a": "1"}), *side({"a": "2"})]
-    with pytest.raises(UserError, match="'a' comes twice in the weak"):
-        agree(twice, side({"a": "1"}))
-    with pytest.raises(UserError, match="'a' comes twice in the strong"):
-        agree(side({"a": "1"}), twice)
+@given(KEYS, KEYS)
+def test_symmetric_and_kept_exactly_where_the_answers_are_equal(weak: str | None, strong: str | None) -> None:
+    ours, theirs = answer(weak), answer(strong)
+    assert agrees(ours, theirs) == agrees(theirs, ours) == (weak is not None and weak == strong)
+    assert (select(judged(ours, theirs)) == Selected(ours, theirs)) == agrees(ours, theirs)

@@ -99,4 +99,4 @@ def test_duplicate_ids_are_refused() -> None:
 def test_hostile_text_is_checked_quickly(piece: str) -> None:
     start = time.process_time()
     checks_itself(answer((piece * 10_000)[:9_999], "2"))
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 60  # quadratic work on some of these would take hours

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s.method.voting import vote
+from w2s.method.voting import PairRule, decide, vote
 from w2s.records import Answered
 
 
@@ -43,3 +44,22 @@ def test_confidence_is_the_largest_share_in_any_order(keys: list, shuffler: rand
     assert result.confidence == shuffled.confidence == (largest / len(keys) if largest else 0.0)
     assert result.counts == shuffled.counts
     assert sum(result.counts.values()) + keys.count(None) == result.n
+
+
+@pytest.mark.parametrize(
+    ("weak", "text", "keys", "decision"),
+    [
+        ("1", "w", ["1"] * 6 + ["2"] * 4, "chosen"),  # exactly 0.6 is enough
+        ("1", "w", ["1"] * 5 + ["2"] * 5, "low_confidence"),
+        ("1", "", ["1"] * 6 + ["2"] * 4, "chosen"),  # whatever its text
+        ("2", "w", ["1"] * 8 + ["2"] * 2, "rejected"),  # exactly 0.8 is enough
+        ("2", "w", ["1"] * 7 + ["2"] * 3, "unsure"),
+        (None, "w", ["1"] * 8 + [None] * 2, "rejected"),
+        (None, " ", ["1"] * 8 + [None] * 2, "empty_weak_text"),
+        (None, "w", [None] * 10, "no_answer"),
+    ],
+)
+def test_the_weak_text_has_a_role_or_there_is_a_reason(
+    weak: str | None, text: str, keys: list[str | None], decision: str
+) -> None:
+    assert decide(Answered("a", "q", text, weak, weak), vote(samples(keys)), PairRule(0.6, 0.8)) == decision

@@ -3,11 +3,13 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s.metrics.accuracy import accuracy, accuracy_by_group, maj_at_k, pass_at_k, wilson
+from w2s.metrics.accuracy import accuracy, accuracy_by_group, maj_at_k, mean_interval, pass_at_k, student_95, wilson
 
 
 def test_wilson_by_hand() -> None:
@@ -23,20 +25,45 @@ def test_wilson_by_hand() -> None:
         wilson(11, 10)
 
 
-def test_wilson_of_a_question_that_is_right_in_part() -> None:
-    """4 of 10 samples of 1 question: centre (0.4 + 1.92073) / 4.84146 = 0.47935; margin 1.95996 / 4.84146 *
-    sqrt(0.24 + 0.960365) = 0.404829 * 1.095612 = 0.443536: (0.03581, 0.92288), where 0 of 1 had (0, 0.79346).
-    """
-    assert wilson(0.4, 1) == pytest.approx((0.03581, 0.92288), abs=1e-5)
-
-
-@given(st.integers(1, 10**6).flatmap(lambda n: st.tuples(st.integers(0, 10 * n), st.just(n))))
+@given(st.integers(1, 10**6).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_holds_the_share_and_mirrors(counts: tuple[int, int]) -> None:
-    """Of questions with ten samples each, and of whole ones."""
-    correct, n = counts[0] / 10, counts[1]
+    correct, n = counts
     low, high = wilson(correct, n)
     assert 0 <= low <= correct / n <= high <= 1
     assert wilson(n - correct, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+@given(st.integers(1, 10**5).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_is_that_of_scipy(counts: tuple[int, int]) -> None:
+    interval = scipy.stats.binomtest(*counts).proportion_ci(0.95, method="wilson")
+    assert wilson(*counts) == pytest.approx((interval.low, interval.high), abs=1e-12)
+
+
+def test_mean_interval_by_hand() -> None:
+    """Ten scores of 1, with 0 and 1 added: mean 11/12, variance 11/144, / 11 = 1/144; 2.20099 / 12 = 0.183416.
+
+    Ten of 0.5: mean 6/12, squares 3.5/12, variance 1/24, / 11; 2.20099 * sqrt(1/264) = 0.135461.
+    """
+    assert mean_interval(10, 10, 10) == pytest.approx((0.733251, 1), abs=1e-5)
+    assert mean_interval(5, 2.5, 10) == pytest.approx((0.364539, 0.635461), abs=1e-5)
+    assert mean_interval(0, 0, 0) == (0, 1)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        mean_interval(11, 11, 10)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60))
+def test_mean_interval_is_student_s_with_two_more_scores_and_holds_the_mean(scores: list[float]) -> None:
+    more = np.array([*scores, 0, 1])
+    expected = scipy.stats.t.interval(0.95, len(more) - 1, more.mean(), scipy.stats.sem(more))
+    low, high = mean_interval(sum(scores), sum(score**2 for score in scores), len(scores))
+    assert (low, high) == pytest.approx((max(0, expected[0]), min(1, expected[1])), abs=2e-4)
+    assert low <= np.mean(scores) + 1e-12 and np.mean(scores) <= high + 1e-12
+
+
+def test_student_is_that_of_scipy() -> None:
+    """The series is worst at ten degrees of freedom."""
+    for freedom in range(1, 300):
+        assert student_95(freedom) == pytest.approx(scipy.stats.t.ppf(0.975, freedom), abs=2e-4)
 
 
 def test_accuracy_counts_every_verdict() -> None:
@@ -71,6 +98,21 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_correct_one(n: int, c: int, k:
     assert pass_at_k(n, c, k) == pytest.approx(sum(min(subset) < c for subset in subsets) / len(subsets))
 
 
+@given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
+def test_pass_at_k_is_a_hypergeometric_probability(counts: tuple[int, int, int]) -> None:
+    """A correct one among k of n samples, taken without replacement, c of n being correct."""
+    n, c, k = counts
+    assert pass_at_k(n, c, k) == pytest.approx(scipy.stats.hypergeom.sf(0, n, c, k), abs=1e-9)
+
+
+@given(st.integers(1, 7), st.integers(0, 7))
+def test_pass_at_1_is_the_accuracy_and_more_samples_never_hurt(n: int, c: int) -> None:
+    c = min(c, n)
+    values = [pass_at_k(n, c, k) for k in range(1, n + 1)]
+    assert values[0] == pytest.approx(c / n)
+    assert values == sorted(values) and values[-1] == (c > 0)
+
+
 def test_maj_at_k() -> None:
     assert maj_at_k(["1", "2", "1"], {"1"}, 3) == 1.0
     assert maj_at_k(["1", "2", "2"], {"1"}, 3) == 0.0
@@ -79,3 +121,16 @@ def test_maj_at_k() -> None:
     assert maj_at_k([None, None], {"1"}, 2) == 0.0
     assert math.isnan(maj_at_k(["1"], {"1"}, 2))
     assert maj_at_k(["1.001", "1.002", "3"], {"1.001", "1.002"}, 3) == pytest.approx(2 / 3)  # a tie of three, two right
+
+
+@given(st.lists(st.sampled_from(["1", "2", "3", None]), min_size=1, max_size=5), st.sets(st.sampled_from(["1", "2"])))
+def test_maj_at_k_is_the_share_of_wins_when_ties_are_broken_by_a_random_order(keys: list, right: set) -> None:
+    """Over all orders of the samples, the first of the most common answers wins; `k` takes no other samples.
+
+    A tie of answers with equal counts is won by each in the same number of orders.
+    """
+    wins = []
+    for order in itertools.permutations(keys):
+        votes = [key for key in order if key is not None]
+        wins.append(bool(votes) and max(votes, key=votes.count) in right)
+    assert maj_at_k([*keys, "1", "2"], right, len(keys)) == pytest.approx(sum(wins) / len(wins))

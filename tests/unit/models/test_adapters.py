@@ -1,4 +1,4 @@
-"""Adapter folders, told from models."""
+"""Adapter folders, as distinct from models."""
 
 from __future__ import annotations
 

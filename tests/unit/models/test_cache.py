@@ -105,3 +105,22 @@ sys.exit(0 if (found / "a").read_text() + (found / "b").read_text() == "12" else
     assert [process.wait(60) for process in both] == [0, 0]
     assert (own.parent / "log").read_text() == "made\n"
     assert json.loads((own / "m" / "made").read_text()) == {"a": 1, "b": 1}
+
+
+def test_of_a_killed_process_nothing_is_waited_for_and_nothing_stays(own: Path) -> None:
+    """It is killed while it makes the folder; the next one makes it whole and removes the half."""
+    program = """
+import sys, time
+from w2s.models import cache
+def fill(out):
+    (out / "a").write_text("1")
+    print("half", flush=True)
+    time.sleep(1000)
+cache.make("m", fill)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "half\n"
+    process.kill()
+    process.wait()
+    assert (cache.make("m", _fill) / "a").read_text() == "12345"
+    assert sorted(path.name for path in own.iterdir()) == ["m", "m.lock"]

@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from w2s import architecture, models
+from w2s import models
 from w2s.errors import UserError
-from w2s.models import cut
+from w2s.models import architecture, cut
 
 CONFIG = {"model_type": "llama", "num_hidden_layers": 4, "layer_types": ["a", "b", "c", "d"], "hidden_size": 2}
 
@@ -66,17 +66,17 @@ def test_layers_are_kept_and_numbered_anew(tmp_path: Path, out: Path, shards: in
 
 
 def test_a_reference_with_layers_is_made_once_and_known_before(tmp_path: Path, out: Path) -> None:
-    """4 numbers a layer and 6 embeddings: two layers have 14."""
+    """4 numbers per layer and 6 embeddings: two layers have 14."""
     whole = _model(tmp_path / "m")
     reference = f"{whole}#layers=1,3"
     identity = models.identify(reference)
     assert identity == f"{models.identify(str(whole))}#layers=1,3" and not (tmp_path / "cache").exists()
-    assert architecture.find(reference).parameters == 14
-    assert architecture.find(reference).config["num_hidden_layers"] == 2
+    assert architecture.find(models.find(reference)).parameters == 14
+    assert architecture.find(models.find(reference)).config["num_hidden_layers"] == 2
     found = models.resolve(reference)
     assert found.identity == identity and found.quantize is None
     assert models.folder(reference) == Path(found.path_or_id)
-    assert architecture.find(found.path_or_id).parameters == 14
+    assert architecture.find(models.find(found.path_or_id)).parameters == 14
     assert models.resolve(f"{whole}#layers=1-2").path_or_id != found.path_or_id
 
 
@@ -91,7 +91,7 @@ def test_layers_that_are_not_found_are_told(tmp_path: Path, out: Path) -> None:
     folder = _model(tmp_path / "m", config={"n_layer": 3})
     with pytest.raises(UserError, match="3 layers are not found"):
         cut.keep(folder, (0,), out)
-    with pytest.raises(UserError, match="does not say how many layers"):
+    with pytest.raises(UserError, match="has no number of layers"):
         cut.config({}, (0,), "m")
 
 

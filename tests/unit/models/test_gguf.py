@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from w2s import architecture, models
+from w2s import models
 from w2s.errors import UserError
-from w2s.models import gguf
+from w2s.models import architecture, gguf
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_gguf) -> tuple[Path, Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("W2S_CACHE", str(place / "cache"))
         folder = models.folder(place / "small.gguf")
-        assert folder == models.folder(str(place / "small.gguf")) == models.place(str(place / "small.gguf"))
+        assert folder == models.folder(str(place / "small.gguf")) == models.find(str(place / "small.gguf")).local()
     return place / "small.gguf", folder, held
 
 
@@ -84,7 +84,7 @@ def test_a_pre_tokenizer_that_nobody_knows_is_refused(tmp_path: Path, small_gguf
     small_gguf(tmp_path / "m.gguf", pre=pre)
     with pytest.raises(UserError, match=pre or "unnamed"):
         models.folder(tmp_path / "m.gguf")
-    assert models.place(tmp_path / "m.gguf") is None
+    assert models.find(tmp_path / "m.gguf").local() is None
 
 
 def test_numbers_that_are_not_quantised_keep_their_format(tmp_path: Path, small_gguf) -> None:
@@ -97,8 +97,8 @@ def test_it_is_known_before_anything_is_made(tmp_path: Path, small_gguf, monkeyp
     monkeypatch.setenv("W2S_CACHE", str(tmp_path / "cache"))
     small_gguf(tmp_path / "m.gguf")
     layer, rest = 2048 + 1024 + 6144 + 64, 261 * 32 + 32
-    assert architecture.find(str(tmp_path / "m.gguf")).parameters == 2 * layer + rest
-    assert architecture.find(f"{tmp_path / 'm.gguf'}#layers=1").parameters == layer + rest
+    assert architecture.find(models.find(str(tmp_path / "m.gguf"))).parameters == 2 * layer + rest
+    assert architecture.find(models.find(f"{tmp_path / 'm.gguf'}#layers=1")).parameters == layer + rest
     first = models.identify(tmp_path / "m.gguf")
     assert first.startswith(f"gguf{gguf.FORMAT}:") and first == models.identify(str(tmp_path / "m.gguf"))
     assert not (tmp_path / "cache").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,9 +12,10 @@ import pytest
 from huggingface_hub import errors
 
 from w2s import models
-from w2s.config import Lora
+from w2s.config.schema import Lora
 from w2s.errors import UserError
-from w2s.steps import preflight
+from w2s.models import hub as models_hub
+from w2s.preflight import trainings
 
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
 
@@ -21,12 +23,12 @@ FILES = ("config.json", "tokenizer.json", "model.safetensors")
 class _Hub:
     """As much of the hub's client as is used; `refuse` maps a call to the error it raises."""
 
-    def __init__(self, files=FILES, gated=False, refuse=None) -> None:
-        self.files, self.gated, self.refuse = files, gated, refuse or {}
+    def __init__(self, files=FILES, gated=False, refuse=None, sizes=None) -> None:
+        self.files, self.gated, self.refuse, self.sizes = sizes or files, gated, refuse or {}, sizes or {}
 
-    def model_info(self, name: str, revision: str | None = None) -> SimpleNamespace:
+    def model_info(self, name: str, revision: str | None = None, files_metadata: bool = False) -> SimpleNamespace:
         self._maybe("model_info")
-        siblings = [SimpleNamespace(rfilename=file) for file in self.files]
+        siblings = [SimpleNamespace(rfilename=file, size=self.sizes.get(file)) for file in self.files]
         return SimpleNamespace(sha="abc123", gated=self.gated, siblings=siblings)
 
     def auth_check(self, name: str) -> None:
@@ -141,11 +143,11 @@ def test_what_was_fetched_once_is_found_offline_by_the_same_name(
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
     with pytest.raises(UserError, match="not on this machine"):
         models.identify(name, offline=True)
-    assert models.place(name) is None
+    assert models.find(name).local() is None
     folder = models.folder(name)
     monkeypatch.setattr(huggingface_hub, "HfApi", None)  # whoever asks fails
     assert models.resolve(name, offline=True) == models.ResolvedModel("owner/name", "abc123", "hub:owner/name@abc123")
-    assert models.place(name) == folder
+    assert models.find(name).local() == folder
     with pytest.raises(UserError, match="owner/name@other is not on this machine"):
         models.identify("owner/name@other", offline=True)
 
@@ -181,12 +183,12 @@ def test_a_cache_that_cannot_be_written_stops_nothing(hub, cache: Path) -> None:
 def test_the_client_s_own_offline_switch_holds_for_single_files_too(
     hub, cache: Path, offline: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that is not in the cache offline is one that the model lacks, whoever said offline; the client is real."""
+    """A file that is not in the cache offline is one that the model lacks, whoever set offline; the client is real."""
     snapshot(cache, "abc123", WHOLE, main="abc123")
     hub()
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", not offline)
-    assert models.file("owner/name", "chat_template.jinja", offline) is None
-    assert models.file("owner/name", "config.json", offline) is not None
+    assert models.find("owner/name", offline).file("chat_template.jinja") is None
+    assert models.find("owner/name", offline).file("config.json") is not None
 
 
 def test_a_training_from_a_cached_hub_model_is_looked_through_before_it_starts(hub, cache: Path) -> None:
@@ -194,11 +196,45 @@ def test_a_training_from_a_cached_hub_model_is_looked_through_before_it_starts(h
     folder = snapshot(cache, "abc123", {}, main="abc123")
     for file in tiny.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
-    preflight.check("owner/name", Lora())
+    trainings.check(models.find("owner/name"), Lora())
     with pytest.raises(UserError, match="no layer that can be adapted: qkv"):
-        preflight.check("owner/name", Lora(targets=("qkv",)))
+        trainings.check(models.find("owner/name"), Lora(targets=("qkv",)))
     (folder / "model.safetensors").unlink()  # half a download is left to training
-    preflight.check("owner/name", Lora(targets=("qkv",)))
+    trainings.check(models.find("owner/name"), Lora(targets=("qkv",)))
+
+
+@pytest.mark.parametrize("eos", ["</s>", None])
+def test_a_hub_model_is_looked_at_before_its_weights_are_fetched(
+    hub, cache: Path, eos: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"config.json": "{}", "tokenizer_config.json": json.dumps({"eos_token": eos})}
+    place, asked = cache / "served", []
+    place.mkdir(parents=True)
+
+    def download(name: str, file: str, **options: object) -> str:
+        asked.append(file)
+        if file not in small:
+            raise _http(errors.RemoteEntryNotFoundError)
+        (place / file).write_text(small[file])
+        return str(place / file)
+
+    hub()
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    trainings.check(models.find("owner/name"), Lora())  # of a plan: nothing is fetched
+    assert asked == []
+    if eos:
+        trainings.check(models.find("owner/name"), Lora(), fetching=True)
+    else:
+        with pytest.raises(UserError, match="no end-of-sequence token"):
+            trainings.check(models.find("owner/name"), Lora(), fetching=True)
+    assert asked and all(file.endswith(".json") for file in asked)
+
+
+def test_what_would_be_fetched_is_what_the_hub_says(hub, cache: Path) -> None:
+    """Weights and tokenizer are used, a README and pickled weights beside them are not: 5 + 7 + 1000 bytes."""
+    hub(sizes={"config.json": 5, "tokenizer.json": 7, "model.safetensors": 1000, "README.md": 1, "old.bin": 9})
+    models.find("owner/sized").pinned()
+    assert models_hub.size("owner/sized", "abc123") == 1012 and models_hub.size("owner/other", "abc123") is None
 
 
 def test_the_hub_is_not_asked_for_a_commit_that_is_here_whole(hub, cache: Path) -> None:
@@ -224,20 +260,23 @@ def test_half_a_download_is_not_taken_for_a_model(hub, cache: Path) -> None:
 
 def test_a_run_keeps_the_commit_it_began_with(hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The branch moves between two requests: from the first one on, steps are given the first one's commit."""
-    from w2s import presets, recipe
+    from w2s import recipe
+    from w2s.config import load
 
     commits = iter(["a" * 40, "b" * 40, "c" * 40])
 
-    def model_info(name: str, revision: str | None = None) -> SimpleNamespace:
+    def model_info(name: str, revision: str | None = None, files_metadata: bool = False) -> SimpleNamespace:
         siblings = [SimpleNamespace(rfilename=file) for file in FILES]
         sha = revision if revision and len(revision) == 40 else next(commits)
         return SimpleNamespace(sha=sha, gated=False, siblings=siblings)
 
     hub()
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(model_info=model_info))
+    weak = models.folder("w2s:tiny-weak")  # what is looked at before the weights are fetched
+    monkeypatch.setattr(models_hub, "file", lambda name, revision, file, offline: weak / file)
     asked = ["strong=owner/name#layers=0,1", "task.train_1=5", "task.train_2=5", "task.test=5"]
-    steps = {step.name: step for step in recipe.build(presets.load("tiny", asked))}
+    steps = {step.name: step for step in recipe.build(load.load("tiny", asked))}
     for name in ("icl_answers", "m_plus", "strong_ceiling"):
-        assert steps[name].params["model"] == f"hub:owner/name@{'a' * 40}#layers=0,1"
-        assert steps[name].given["model"] == f"owner/name@{'a' * 40}#layers=0,1"
-    assert steps["weak_floor"].given["model"] == "w2s:tiny-weak"
+        assert steps[name].params.model == f"hub:owner/name@{'a' * 40}#layers=0,1"
+        assert str(steps[name].resources.model) == f"owner/name@{'a' * 40}#layers=0,1"
+    assert str(steps["weak_floor"].resources.model) == "w2s:tiny-weak"

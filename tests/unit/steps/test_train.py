@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from step_params import params_of
 
-from w2s import jsonl
-from w2s.config import Preference, Runtime, Training
+from w2s import models
+from w2s.config.schema import Preference, Runtime, Training
+from w2s.data import jsonl
 from w2s.errors import BranchEnds, UserError
 from w2s.flow.step import Context
 from w2s.steps import launch, train
-from w2s.training.loop import TrainResult
+from w2s.steps.params import Resources
+from w2s.training.history import TrainResult
 
 RESULT = TrainResult(steps=1, examples=1, tokens=1, loss_first=1.0, loss_last=1.0, seconds=1.0)
+
+
+def replace_training(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any]) -> None:
+    monkeypatch.setattr(launch, "training", lambda *_: nullcontext(function))
 
 
 @pytest.fixture
 def context(tmp_path: Path) -> Any:
     """Makes a context on some rows, and the list of what it shows."""
 
-    def make(rows: list[dict[str, Any]], config: Training, **params: Any) -> tuple[Context, list[str]]:
+    def make(rows: list[dict[str, Any]], config: Training, **params: Any) -> tuple[Context[Any], list[str]]:
         jsonl.write(tmp_path / "data.jsonl", rows)
         shown: list[str] = []
         made = Context(
-            params={"training": config.model_dump(mode="json"), "seed": 0, "dtype": "float32", **params},
+            params=params_of(
+                train.prefer if "loss" in params else train.fine_tune,
+                {"training": config, "seed": 0, "dtype": "float32", **params},
+            ),
             inputs={"data": tmp_path / "data.jsonl"},
             results={},
             output=tmp_path / "out",
             scratch=tmp_path,
             runtime=Runtime(device="cpu", offline=True),
             progress=lambda done, total, tokens=0: None,
-            given={"model": "w2s:tiny-weak"},
+            resources=Resources(model=models.find("w2s:tiny-weak")),
             show=shown.append,
         )
         return made, shown
@@ -46,7 +59,7 @@ PAIR = {"id": "a", "prompt": "Question: 1 + 1?\nAnswer:", "chosen": " 2", "rejec
 
 def test_the_first_example_is_shown_before_training_and_kept_in_the_record(context, monkeypatch) -> None:
     made, shown = context(ROWS, Training(), source="both")
-    monkeypatch.setattr(launch, "train", lambda *_, **__: shown.append("training") or RESULT)
+    replace_training(monkeypatch, lambda *_, **__: shown.append("training") or RESULT)
     first = train.fine_tune(made)["first_example"]
     assert (first["id"], first["completion"]) == ("a", " 2<eos>")
     assert first["prompt_tail"].endswith("Answer:")
@@ -56,7 +69,7 @@ def test_the_first_example_is_shown_before_training_and_kept_in_the_record(conte
 def test_what_spells_the_end_of_text_is_left_out_and_counted(context, monkeypatch) -> None:
     """tiny-weak's EOS is "<eos>"; at the very end it is the one that training puts there."""
     took: list[Any] = []
-    monkeypatch.setattr(launch, "train", lambda *arguments, **_: took.append(arguments[3]) or RESULT)
+    replace_training(monkeypatch, lambda *arguments, **_: took.append(arguments[1]) or RESULT)
     spelled = ROWS[0] | {"id": "A", "completion": " 2<eos> 3"}
     made, _ = context([*ROWS, spelled], Training(), source="both")
     record = train.fine_tune(made)
@@ -72,16 +85,16 @@ def test_what_spells_the_end_of_text_is_left_out_and_counted(context, monkeypatc
 
 
 def test_of_a_quantised_base_it_is_said_that_nothing_was_compared(context, monkeypatch) -> None:
-    monkeypatch.setattr(launch, "train", lambda *_, **__: RESULT)
+    replace_training(monkeypatch, lambda *_, **__: RESULT)
     made, _ = context(ROWS, Training(), source="both")
     assert "not_compared" not in train.fine_tune(made)
-    made.given["model"] = "w2s:tiny-weak#quantize=4bit"
+    made = replace(made, resources=Resources(model=models.find("w2s:tiny-weak#quantize=4bit")))
     assert train.fine_tune(made)["not_compared"] == train.UNCOMPARED
 
 
 def test_of_a_pair_both_are_shown(context, monkeypatch) -> None:
     made, shown = context([PAIR], Preference(), loss="dpo")
-    monkeypatch.setattr(launch, "train", lambda *_, **__: RESULT)
+    replace_training(monkeypatch, lambda *_, **__: RESULT)
     assert train.prefer(made)["first_example"]["rejected"] == " 3<eos>"
     assert "rejected" in shown[0]
 
@@ -93,7 +106,7 @@ def test_too_little_memory_is_one_message_that_names_what_helps(context, monkeyp
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     made, _ = context(ROWS, Training(), source="both")
-    monkeypatch.setattr(launch, "train", lacks)
+    replace_training(monkeypatch, lacks)
     with pytest.raises(UserError, match=r"(?s)too little memory.*micro_batch.*gradient_checkpointing.*lora.*sharding"):
         train.fine_tune(made)
 
@@ -103,7 +116,7 @@ def test_torch_s_own_refusal_on_a_cpu_is_recognised(context, monkeypatch) -> Non
     import torch
 
     made, _ = context(ROWS, Training(), source="both")
-    monkeypatch.setattr(launch, "train", lambda *_, **__: torch.empty(2**60))
+    replace_training(monkeypatch, lambda *_, **__: torch.empty(2**60))
     with pytest.raises(UserError, match="too little memory"):
         train.fine_tune(made)
 
@@ -133,9 +146,6 @@ def test_the_gpu_is_given_back_after_a_training_that_failed_too(context, monkeyp
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: told.append("freed"))
     made, _ = context(ROWS, Training())
-    if fails:
-        with pytest.raises(ValueError, match="broken"):
-            launch.train(training, made)
-    else:
-        assert launch.train(training, made) == "result"
+    with pytest.raises(ValueError, match="broken") if fails else nullcontext(), launch.training(training, made) as run:
+        assert run() == "result"
     assert told == ["trained", "model gone", *(["freed"] if cuda else [])]

@@ -6,21 +6,22 @@ from typing import get_args
 
 import pytest
 
-from w2s import answers, config, tasks
+from w2s import answers, tasks
+from w2s.config import schema
 from w2s.errors import UserError
 from w2s.records import Question
 
 
-def files(folder: Path, **texts: list[str]) -> config.FilesTask:
+def files(folder: Path, **texts: list[str]) -> schema.FilesTask:
     paths = {}
     for split, questions in texts.items():
         paths[split] = str(folder / f"{split}.jsonl")
         lines = [json.dumps({"id": f"{split}{n}", "question": text}) for n, text in enumerate(questions)]
         Path(paths[split]).write_text("\n".join(lines) + "\n")
-    return config.FilesTask(name="jsonl", **paths)  # type: ignore[arg-type]
+    return schema.FilesTask(name="jsonl", **paths)  # type: ignore[arg-type]
 
 
-def test_prepare_guards_then_limits(tmp_path: Path) -> None:
+def test_prepare_resolves_the_overlap_then_limits(tmp_path: Path) -> None:
     """train_2 loses "b" (in train_1) first, so its first two questions are c and d."""
     task = files(tmp_path, train_1=["a", "b", "e"], train_2=["B!", "c", "d"], test=["t"])
     prepared = tasks.prepare(task, limit=2)
@@ -50,7 +51,7 @@ def test_the_content_hash_is_of_ids_questions_and_order() -> None:
 def test_styles_go_by_task_and_by_style_name() -> None:
     names = ("arith", "gsm8k", "jsonl", "math", "number", "text")
     assert [tasks.style(name) for name in names] == ["gsm8k", "gsm8k", "gsm8k", "math", "number", "text"]
-    with pytest.raises(UserError, match=r"\[--task\]: there is no task 'gsm8'; did you mean 'gsm8k'\?"):
+    with pytest.raises(UserError, match=r"\[--task\]: no task is called 'gsm8' \(did you mean 'gsm8k'\?\)"):
         tasks.style("gsm8")
 
 
@@ -58,7 +59,7 @@ def test_own_files_are_read_alike_by_a_recipe_and_by_the_verbs() -> None:
     """Of this text the style gsm8k takes the #### line, and number the sentence."""
     text = "The answer is 5.\n#### 6"
     assert answers.extract(text, tasks.style("jsonl")) == "6" != answers.extract(text, "number")
-    assert config.FilesTask(name="jsonl").answer == tasks.style("jsonl")
+    assert schema.FilesTask(name="jsonl").answer == tasks.style("jsonl")
 
 
 def test_every_style_is_described_and_can_be_asked_for() -> None:
@@ -67,19 +68,19 @@ def test_every_style_is_described_and_can_be_asked_for() -> None:
 
 
 def test_a_task_by_its_name_has_the_defaults_of_a_recipe() -> None:
-    assert tasks.by_name("arith") == config.ArithTask()
-    assert tasks.by_name("arith", 7) == config.ArithTask(train_1=7, train_2=7, test=7)
-    assert tasks.by_name("math", 7) == config.FilesTask(name="math", answer="math")
-    with pytest.raises(UserError, match="there is no task 'aritm'; did you mean 'arith'"):
+    assert tasks.by_name("arith") == schema.ArithTask()
+    assert tasks.by_name("arith", 7) == schema.ArithTask(train_1=7, train_2=7, test=7)
+    assert tasks.by_name("math", 7) == schema.FilesTask(name="math", answer="math")
+    with pytest.raises(UserError, match=r"no task is called 'aritm' \(did you mean 'arith'"):
         tasks.by_name("aritm")
 
 
 def test_arith_test_split_may_be_drawn_from_validation() -> None:
-    task = config.ArithTask(train_1=3, train_2=3, test=4, test_split="validation")
+    task = schema.ArithTask(train_1=3, train_2=3, test=4, test_split="validation")
     loaded = tasks.load(task)
     assert loaded.questions("test") == loaded.questions("validation")
     assert len(loaded.questions("test")) == 4
-    assert loaded.questions("test") != tasks.load(config.ArithTask(test=4)).questions("test")
+    assert loaded.questions("test") != tasks.load(schema.ArithTask(test=4)).questions("test")
 
 
 def test_every_name_is_described() -> None:
@@ -88,6 +89,6 @@ def test_every_name_is_described() -> None:
 
 
 def test_splits_without_file_come_from_the_hub_but_for_tasks_that_are_not_there() -> None:
-    assert tasks.from_hub(config.FilesTask(name="math", test="m.jsonl")) == ["train_1", "train_2"]
-    assert tasks.from_hub(config.FilesTask(name="olympicarena")) == ["train_2", "test"]
-    assert tasks.from_hub(config.FilesTask(name="jsonl")) == tasks.from_hub(config.ArithTask()) == []
+    assert tasks.from_hub(schema.FilesTask(name="math", test="m.jsonl")) == ["train_1", "train_2"]
+    assert tasks.from_hub(schema.FilesTask(name="olympicarena")) == ["train_2", "test"]
+    assert tasks.from_hub(schema.FilesTask(name="jsonl")) == tasks.from_hub(schema.ArithTask()) == []

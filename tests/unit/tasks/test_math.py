@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from w2s import config, gold, tasks
+from w2s import tasks
+from w2s.config import schema
 from w2s.errors import UserError
-from w2s.gold import Gold
+from w2s.tasks import gold
 from w2s.tasks import hub as hub_rows
+from w2s.tasks.gold import Gold
 from w2s.tasks.math import SUBJECTS
 
 PUBLISHED = {
@@ -66,9 +68,9 @@ def write(file: Path, *rows: dict[str, Any]) -> str:
 
 
 def test_the_style_is_the_task_s_own_unless_it_is_said() -> None:
-    assert config.FilesTask(name="math").answer == "math"
-    assert config.FilesTask(name="math", answer="text").answer == "text"
-    assert config.FilesTask(name="jsonl").answer == "gsm8k"
+    assert schema.FilesTask(name="math").answer == "math"
+    assert schema.FilesTask(name="math", answer="text").answer == "text"
+    assert schema.FilesTask(name="jsonl").answer == "gsm8k"
 
 
 def test_the_published_formats(tmp_path: Path) -> None:
@@ -81,7 +83,7 @@ def test_the_published_formats(tmp_path: Path) -> None:
         "answer": "7",
         "tag": {"subject": "Algebra", "level": 1, "unique_id": "u"},
     }
-    task = config.FilesTask(name="math", test=write(tmp_path / "m.jsonl", PUBLISHED, original, tagged))
+    task = schema.FilesTask(name="math", test=write(tmp_path / "m.jsonl", PUBLISHED, original, tagged))
     asked = [(question.id, question.question) for question in tasks.load(task).questions("test")]
     assert asked == [("test/algebra/1.json", "What is $1+1$?"), ("test-2", "Q2"), ("u", "Q3")]
     assert list(gold.load(task, "test").values()) == [
@@ -94,7 +96,7 @@ def test_the_published_formats(tmp_path: Path) -> None:
 def test_a_problem_of_unknown_level_has_none(tmp_path: Path) -> None:
     """Two geometry problems of MATH say "Level ?"; any other text is an error still."""
     row = {"problem": "Q", "level": "Level ?", "type": "Geometry", "solution": "$\\boxed{2}$"}
-    task = config.FilesTask(name="math", test=write(tmp_path / "m.jsonl", row))
+    task = schema.FilesTask(name="math", test=write(tmp_path / "m.jsonl", row))
     assert gold.load(task, "test") == {"test-1": Gold("test-1", "2", "$\\boxed{2}$", None, "Geometry")}
     write(tmp_path / "m.jsonl", {**row, "level": "Level x"})
     with pytest.raises(UserError, match=r"m\.jsonl:1 \[level\]: 'Level x' is not a level"):
@@ -104,13 +106,13 @@ def test_a_problem_of_unknown_level_has_none(tmp_path: Path) -> None:
 def test_separate_gold_files_have_the_published_format_too(tmp_path: Path) -> None:
     questions = write(tmp_path / "q.jsonl", {"unique_id": "u", "problem": "What is $1+1$?"})
     answers = write(tmp_path / "g.jsonl", {"unique_id": "u", "answer": "2", "level": "Level 3"})
-    task = config.FilesTask(name="math", test=questions, gold={"test": answers})
+    task = schema.FilesTask(name="math", test=questions, gold={"test": answers})
     assert gold.load(task, "test") == {"u": Gold("u", "2", level=3)}
 
 
 def test_from_the_hub_math_500_is_test_and_the_rest_is_halved(hub: None) -> None:
     """7 subjects x 2 splits x 3 problems, 7 of which are in MATH-500 (white space apart): 35 are left, 17 and 18."""
-    task = config.FilesTask(name="math")
+    task = schema.FilesTask(name="math")
     asked = {split: tasks.load(task).questions(split) for split in tasks.SPLITS}
     assert {split: len(questions) for split, questions in asked.items()} == {"train_1": 17, "train_2": 18, "test": 7}
     texts = {split: {question.question for question in questions} for split, questions in asked.items()}
@@ -129,10 +131,10 @@ def test_no_network_is_a_message_with_a_cure(hub: None) -> None:
 
     sys.modules["datasets"].load_dataset = unreachable  # type: ignore[attr-defined]
     with pytest.raises(UserError, match=r"MATH-500 cannot be fetched \(ConnectionError.*\n.*give local files"):
-        tasks.load(config.FilesTask(name="math")).questions("train_1")
+        tasks.load(schema.FilesTask(name="math")).questions("train_1")
 
 
 def test_a_row_without_problem_is_named(tmp_path: Path) -> None:
-    task = config.FilesTask(name="math", test=write(tmp_path / "m.jsonl", {"answer": "2"}))
+    task = schema.FilesTask(name="math", test=write(tmp_path / "m.jsonl", {"answer": "2"}))
     with pytest.raises(UserError, match=r"m\.jsonl:1 \[question\]: question is missing"):
         tasks.load(task).questions("test")

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from w2s import config, gold, tasks
+from w2s import tasks
+from w2s.config import schema
 from w2s.errors import BranchEnds, UserError
-from w2s.gold import Gold
+from w2s.tasks import gold
 from w2s.tasks import hub as hub_rows
+from w2s.tasks.gold import Gold
 from w2s.tasks.olympicarena import SUBJECTS
 
 PROMPT = (
@@ -52,7 +54,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_the_release_s_splits_and_filters(hub: None) -> None:
-    task = config.FilesTask(name="olympicarena")
+    task = schema.FilesTask(name="olympicarena")
     loaded = tasks.load(task)
     assert (loaded.style, loaded.splits) == ("olympicarena", ("train_2", "test"))
     assert [question.id for question in loaded.questions("train_2")] == [f"{s}_test" for s in SUBJECTS]
@@ -61,12 +63,12 @@ def test_the_release_s_splits_and_filters(hub: None) -> None:
 
 
 def test_the_question_is_the_published_prompt_as_the_release_shows_it(hub: None) -> None:
-    question = tasks.load(config.FilesTask(name="olympicarena")).questions("test")[0].question
+    question = tasks.load(schema.FilesTask(name="olympicarena")).questions("test")[0].question
     assert question == PROMPT.replace("\n\nproblem:\nWhich", "\n\nQuestion: Which")
 
 
 def test_without_train_1_there_are_two_splits_and_no_gold_for_train_2(hub: None) -> None:
-    task = config.FilesTask(name="olympicarena", overlap="allow")
+    task = schema.FilesTask(name="olympicarena", overlap="allow")
     assert {split: len(found) for split, found in tasks.prepare(task).questions.items()} == {"train_2": 6, "test": 6}
     with pytest.raises(BranchEnds, match="no gold for train_2"):
         gold.load(task, "train_2")
@@ -78,7 +80,7 @@ def test_a_local_file_has_the_published_fields_and_the_same_filter(tmp_path: Pat
     file = tmp_path / "o.jsonl"
     rows = [row("Math_1", answer=["A"]), row("Math_2", language="ZH"), {"id": 3, "question": "Mine?", "answer": "4"}]
     file.write_text("".join(json.dumps(each) + "\n" for each in rows))
-    task = config.FilesTask(name="olympicarena", train_1=str(file), train_2=str(file), test=str(file))
+    task = schema.FilesTask(name="olympicarena", train_1=str(file), train_2=str(file), test=str(file))
     assert tasks.load(task).splits == tasks.SPLITS
     assert [question.id for question in tasks.load(task).questions("train_1")] == ["Math_1", "3"]
     assert [right.answer for right in gold.load(task, "test").values()] == ["A", "4"]

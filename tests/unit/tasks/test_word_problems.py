@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from w2s import config, gold, sampling, tasks
+from w2s import tasks
+from w2s.config import schema
 from w2s.errors import UserError
-from w2s.tasks import twins, word_problems
+from w2s.tasks import gold, near_duplicates, word_problems
+from w2s.verbs import sampling
 
 Row = dict[str, Any]
 
@@ -20,13 +22,13 @@ def row(n: int, **change: Any) -> Row:
     return {"id": f"q-{n}", "question": question, "answer": str(n), "solution": f"{n} * 1 = {n}", **change}
 
 
-def task(folder: Path, rows: list[Row], *, name: str = "svamp", **fields: Any) -> config.WordProblemsTask:
+def task(folder: Path, rows: list[Row], *, name: str = "svamp", **fields: Any) -> schema.WordProblemsTask:
     (folder / f"{name}.jsonl").write_text("".join(json.dumps(found) + "\n" for found in rows))
     sizes = {"train_1": 2, "train_2": 2, "test": 2}
-    return config.WordProblemsTask(**{"folder": str(folder), "sets": (name,), **sizes, **fields})
+    return schema.WordProblemsTask(**{"folder": str(folder), "sets": (name,), **sizes, **fields})
 
 
-def ids(task: config.WordProblemsTask, *splits: str) -> list[str]:
+def ids(task: schema.WordProblemsTask, *splits: str) -> list[str]:
     loaded = tasks.load(task)
     return [question.id for split in splits for question in loaded.questions(split)]
 
@@ -48,7 +50,7 @@ def test_test_hangs_on_no_other_size_and_more_only_adds_at_the_end(tmp_path: Pat
     assert ids(one.model_copy(update={"train_1": 9}), "test") == ids(one, "test")
 
 
-def test_twins_stay_in_one_split_and_the_rest_of_a_cut_group_is_in_none(tmp_path: Path) -> None:
+def test_near_duplicates_stay_in_one_split_and_the_rest_of_a_cut_group_is_in_none(tmp_path: Path) -> None:
     """Ten groups of three; of 14 questions in each split, the fifth group gives two and its third is in no split."""
     rows = [
         row(n, id=f"{n}-{name}", question=f"{name} says: {row(n)['question']}") for n in range(20) for name in "ABC"
@@ -107,7 +109,7 @@ def test_a_worked_text_is_the_equation_and_the_answer(tmp_path: Path) -> None:
     assert list(table) == ids(asked, "train_1")
     for identity, right in table.items():
         n = identity.removeprefix("q-")
-        assert gold.worked(right, "gsm8k") == f"{n} * 1 = {n}\n#### {n}"
+        assert gold.completion(right, "gsm8k") == f"{n} * 1 = {n}\n#### {n}"
 
 
 def test_wrong_gold_moves_no_question(tmp_path: Path) -> None:
@@ -131,7 +133,7 @@ def test_one_id_in_two_sets_is_refused(tmp_path: Path) -> None:
 
 def test_no_folder_and_no_file_say_where_the_data_come_from(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"\[task.folder\]: there is no folder none\n.*\n.*docs/word_problems.md"):
-        tasks.load(config.WordProblemsTask(folder="none")).questions("test")
+        tasks.load(schema.WordProblemsTask(folder="none")).questions("test")
     with pytest.raises(UserError, match=r"asdiv\.jsonl \[task.sets\]: there is no such file\n.*\n.*docs/word_problems"):
         tasks.load(task(tmp_path, [], sets=("svamp", "asdiv"))).questions("test")
 
@@ -146,7 +148,7 @@ def test_the_folder_is_the_recipes_then_the_environments_then_here_then_that_of_
         (tmp_path / name).mkdir(parents=True)
 
     def found(folder: str | None = None) -> str:
-        return word_problems.folder(config.WordProblemsTask(folder=folder)).as_posix()
+        return word_problems.folder(schema.WordProblemsTask(folder=folder)).as_posix()
 
     assert found("given") == "given"
     assert found() == "set"
@@ -161,7 +163,7 @@ def test_the_folder_is_the_recipes_then_the_environments_then_here_then_that_of_
 
 def test_sample_reads_a_split_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("W2S_WORD_PROBLEMS", str(tmp_path))
-    for name in config.WordProblemsTask().sets:
+    for name in schema.WordProblemsTask().sets:
         task(tmp_path, [], name=name)
     with pytest.raises(UserError, match="2,900 questions are asked for and 0 can be used"):
         sampling.questions("word_problems", "test", 3)
@@ -171,4 +173,4 @@ def test_sample_reads_a_split_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_words_of_made_up_rows_are_not_alike() -> None:
     """What the tests above stand on: 5 words shared of 11 are under the threshold."""
-    assert len(set(twins.groups([row(n)["question"] for n in range(30)]))) == 30
+    assert len(set(near_duplicates.groups([row(n)["question"] for n in range(30)]))) == 30

@@ -39,7 +39,7 @@ def llama():
 
 
 def mistral():
-    """Its tokens see 5 others: fewer than the texts have."""
+    """Its tokens see 5 others: fewer than the sequences have."""
     return MistralForCausalLM(MistralConfig(**SIZES, sliding_window=6))
 
 
@@ -48,7 +48,7 @@ def gpt2():
 
 
 def lfm2():
-    """Every other layer is a convolution, which knows nothing of texts."""
+    """Every other layer is a convolution, which runs on from one sequence into the next."""
     return Lfm2ForCausalLM(Lfm2Config(**SIZES, full_attn_idxs=[1]))
 
 
@@ -72,7 +72,7 @@ def scores(model, texts, packed):
 def test_the_same_log_probabilities_and_gradients_as_one_by_one(models, texts):
     plain, ours = models
     alone = torch.cat([scores(plain, [text], False) for text in texts])
-    together = scores(ours, texts, attention.keeps_texts_apart(ours))
+    together = scores(ours, texts, attention.can_pack(ours))
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-4)
     for found in (alone, together):
         found.sum().backward()
@@ -86,12 +86,12 @@ def test_padded_texts_score_as_one_by_one(models):
         torch.testing.assert_close(scores(models[1], TEXTS, False), alone, rtol=1e-5, atol=1e-4)
 
 
-def test_a_llama_keeps_texts_apart_and_torch_s_attention_does_not(models):
+def test_a_llama_can_pack_and_torch_s_attention_does_not(models):
     plain, ours = models
-    assert not attention.keeps_texts_apart(plain)
+    assert not attention.can_pack(plain)
     assert not attention.shares_prompts(plain)
     if isinstance(ours, LlamaForCausalLM):
-        assert attention.keeps_texts_apart(ours)
+        assert attention.can_pack(ours)
         assert attention.shares_prompts(ours)
 
 
@@ -99,7 +99,7 @@ def test_prompts_are_not_shared_where_a_token_sees_only_the_last_ones():
     """Mistral's window is shorter than a row, and the mask that transformers makes for it knows no shared prompts."""
     model = mistral()
     attention.use_best(model, CPU, bfloat16=False, whole=True)
-    assert attention.keeps_texts_apart(model)
+    assert attention.can_pack(model)
     assert not attention.shares_prompts(model)
 
 
@@ -114,23 +114,23 @@ def test_a_shared_prompt_goes_through_the_model_once():
 
 
 def test_texts_are_not_put_end_to_end_where_a_convolution_runs_on(monkeypatch):
-    """By its layers' names, and, were they not known, as seen on two texts."""
+    """By its layers' names, and, were they not known, as seen on two sequences."""
     model = lfm2()
     attention.use_best(model, CPU, bfloat16=False, whole=True)
-    assert not attention.keeps_texts_apart(model)
+    assert not attention.can_pack(model)
     monkeypatch.setattr(attention, "_ATTENTION", {"conv", "full_attention"})
     attention.use_best(model, CPU, bfloat16=False, whole=True)
-    assert not attention.keeps_texts_apart(model)
+    assert not attention.can_pack(model)
 
 
 def test_a_model_that_hides_positions_from_its_attention_is_left_as_it_was(monkeypatch):
-    """Else two texts in a row would see each other."""
+    """Else two sequences in a row would see each other."""
     model = llama()
     for layer in model.model.layers:
         inner = layer.self_attn.forward
         monkeypatch.setattr(layer.self_attn, "forward", lambda *a, inner=inner, position_ids=None, **k: inner(*a, **k))
     attention.use_best(model, CPU, bfloat16=False, whole=True)
-    assert not attention.keeps_texts_apart(model)
+    assert not attention.can_pack(model)
 
 
 def test_with_autocast_attention_is_in_float32():
@@ -147,7 +147,7 @@ def test_with_autocast_attention_is_in_float32():
             lambda *a, **k: seen.append({t.dtype for t in a[1:4]}) or original(*a, **k),
         )
         exact = scores(model, TEXTS, True)
-        assert len(seen) == 2 * len(TEXTS)  # layers, texts
+        assert len(seen) == 2 * len(TEXTS)  # layers, sequences
         with torch.autocast("cpu", torch.bfloat16):
             torch.testing.assert_close(scores(model, TEXTS, True), exact, rtol=5e-2, atol=0)
     assert seen == [{torch.float32}] * 4 * len(TEXTS)

@@ -11,13 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from w2s import models, parity
-from w2s.config import Lora, Preference, Runtime, Training
+from w2s import models
+from w2s.config.schema import Lora, Preference, Runtime, Training
 from w2s.errors import UserError
-from w2s.models import adapters
+from w2s.models import adapters, parity
 from w2s.records import Example
 from w2s.records import Preference as Pair
 from w2s.training import checkpoint, preference, sft
+from w2s.training.setup import Setup
 
 EXAMPLES = [Example(f"q{i}", f"{i} + {i} ->", " " + "ab " * (i % 4) + str(2 * i)) for i in range(10)]
 PAIRS = [Pair(f"q{i}", f"{i} + {i} ->", " " + "ab " * (i % 3) + str(2 * i), f" {i}{i}") for i in range(9)]
@@ -26,12 +27,12 @@ ADAPTER, MERGED = Lora(rank=4, save="adapter"), Lora(rank=4)
 
 
 def fine_tune(base: Path, out: Path, lora: Lora | None, **settings):
-    return sft.train(base, EXAMPLES, out, Training(lora=lora, **SETTINGS | settings), seed=5, dtype="float32")
+    return sft.train(base, EXAMPLES, out, Training(lora=lora, **SETTINGS | settings), Setup(seed=5))
 
 
 def optimise(policy: Path, out: Path, lora: Lora | None, cache: Path | None = None, loss="dpo", **settings):
     config = Preference(lora=lora, **SETTINGS | {"learning_rate": 1e-3} | settings)
-    return preference.train(policy, PAIRS, out, config, loss, seed=5, dtype="float32", reference_cache=cache)
+    return preference.train(policy, PAIRS, out, config, Setup(seed=5), loss, reference_cache=cache)
 
 
 def digest(folder: Path) -> dict[str, str]:
@@ -98,7 +99,7 @@ def test_stage_2_trains_the_adapter_on_and_its_reference_is_the_policy(base, ada
 def test_trained_on_it_is_the_same_model_as_a_fresh_adapter_started_from_the_policy_would_see(
     adapter, merged, tmp_path
 ):
-    """Its log-probabilities of the chosen texts before the first step are those of the merged policy."""
+    """Its log-probabilities of the chosen completions before the first step are those of the merged policy."""
     first = optimise(adapter, tmp_path / "on", ADAPTER).chosen_logp_first
     assert first == pytest.approx(optimise(merged, tmp_path / "fresh", MERGED).chosen_logp_first, rel=1e-5)
 
@@ -177,7 +178,7 @@ def test_an_adapter_over_a_hub_s_model_is_trained_on_without_the_hub(base, adapt
     (named / adapters.CONFIG).write_text(json.dumps(config))
     settings = Training(lora=ADAPTER, **SETTINGS | {"epochs": 1})
     runtime = Runtime(device="cpu", offline=True)
-    sft.train(named, EXAMPLES, tmp_path / "on", settings, seed=5, dtype="float32", runtime=runtime)
+    sft.train(named, EXAMPLES, tmp_path / "on", settings, Setup(seed=5, runtime=runtime))
     assert adapters.split(tmp_path / "on") == (str(snapshot.resolve()), tmp_path / "on")
 
 
@@ -187,7 +188,7 @@ def test_pickled_weights_are_not_read_whatever_lies_beside_them(base, tokenizer,
     weights = load_file(folder / "model.safetensors")
     torch.save(weights, folder / "pytorch_model.bin")
     (folder / "model.safetensors").rename(folder / "values.safetensors")
-    with pytest.raises(OSError, match=r"no file named model\.safetensors"):
+    with pytest.raises(UserError, match=r"no file named model\.safetensors"):
         checkpoint.load_model(folder, tokenizer)
     with pytest.raises(UserError, match="only pickled weights"):
         models.resolve(folder)

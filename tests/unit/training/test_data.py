@@ -82,7 +82,7 @@ def test_nothing_to_train_on_is_refused(tokenizer):
 
 
 def test_a_pair_may_not_prefer_a_text_to_itself(tokenizer):
-    with pytest.raises(UserError, match="'q7' prefers a text to itself"):
+    with pytest.raises(UserError, match="'q7' prefers a completion to itself"):
         data.encode_pairs(tokenizer, [Preference("q7", "x", " z", " z")], 50)
 
 
@@ -137,23 +137,23 @@ def test_padding_is_by_length_even_where_the_padding_token_is_eos():
 def test_texts_end_to_end_keep_their_positions_and_targets():
     """Two texts of 3 and 4 tokens; the token before each completion token is where its logits are, so the last is not
     needed."""
-    batch = data.concatenate([Encoded("a", (5,), (6, EOS)), Encoded("b", (7, 8), (9, EOS))])
+    batch = data.pack([Encoded("a", (5,), (6, EOS)), Encoded("b", (7, 8), (9, EOS))])
     assert batch["input_ids"].tolist() == [[5, 6, 7, 8, 9]]
     assert batch["position_ids"].tolist() == [[0, 1, 0, 1, 2]]
     assert batch["logits_to_keep"].tolist() == [0, 1, 3, 4]
     assert batch["targets"].tolist() == [6, EOS, 9, EOS]
-    assert batch["texts"].tolist() == [0, 0, 1, 1]
+    assert batch["owners"].tolist() == [0, 0, 1, 1]
 
 
 def test_a_prompt_that_is_shared_stands_there_once():
     """Of three texts the first and the last have the prompt 5 6: its last place predicts the first token of both."""
     rows = [Encoded("a", (5, 6), (7, EOS)), Encoded("b", (5,), (8, EOS)), Encoded("a", (5, 6), (9, 10, EOS))]
-    batch = data.concatenate(rows, share_prompts=True)
+    batch = data.pack(rows, share_prompts=True)
     assert batch["input_ids"].tolist() == [[5, 6, 7, 9, 10, 5, 8]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 2, 3, 0, 1]]
     assert batch["logits_to_keep"].tolist() == [1, 2, 1, 3, 4, 5, 6]
     assert batch["targets"].tolist() == [7, EOS, 9, 10, EOS, 8, EOS]
-    assert batch["texts"].tolist() == [0, 0, 2, 2, 2, 1, 1]
+    assert batch["owners"].tolist() == [0, 0, 2, 2, 2, 1, 1]
 
 
 class TestBatches:

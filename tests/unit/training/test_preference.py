@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import random
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from w2s.config import Lora, Preference
+from w2s.config.schema import Lora, Preference
+from w2s.data import sealed
 from w2s.errors import UserError
 from w2s.records import Preference as Pair
 from w2s.training import preference
 from w2s.training.loop import Trainer
+from w2s.training.setup import Setup
 
 PAIRS = [Pair(f"q{i}", f"{i} + {i} ->", " " + "ab " * (i % 3) + str(2 * i), f" {i}{i}") for i in range(9)]
 CONFIG = Preference(learning_rate=1e-3, epochs=3, batch_size=4, warmup_ratio=0.0, max_length=96)
@@ -21,7 +24,7 @@ CONFIG = Preference(learning_rate=1e-3, epochs=3, batch_size=4, warmup_ratio=0.0
 
 def optimise(policy: Path, out: Path, loss, pairs=PAIRS, **settings):
     config = CONFIG.model_copy(update=settings)
-    return preference.train(policy, pairs, out, config, loss, seed=5, dtype="float32")
+    return preference.train(policy, pairs, out, config, Setup(seed=5), loss)
 
 
 def digest(folder: Path) -> dict[str, str]:
@@ -55,6 +58,8 @@ def test_dpo_starts_at_its_reference(base, tmp_path, lora):
     result = optimise(base, tmp_path, "dpo", lora=lora, epochs=1)
     assert result.margin_first == pytest.approx(0, abs=1e-5)
     assert result.loss_first == pytest.approx(math.log(2), abs=1e-5)
+    assert result.curves["margin"][0] == result.margin_first and min(result.curves["grad_norm"]) > 0
+    assert {len(values) for values in result.curves.values()} == {len(result.curve)}
 
 
 def test_dpo_raises_the_margin(base, trained):
@@ -78,7 +83,7 @@ def test_the_chosen_log_probability_is_followed(base, tmp_path, loss):
 
 
 def test_the_nll_term_is_the_mean_over_chosen_tokens(base, tmp_path):
-    """One step over all pairs: ln 2 + weight * NLL a token."""
+    """One step over all pairs: ln 2 + weight * NLL per token."""
     result = optimise(base, tmp_path, "dpo", nll_weight=0.5, batch_size=16, epochs=1)
     chosen = scores(base, "chosen")
     nll = -sum(total for total, _ in chosen) / sum(count for _, count in chosen)
@@ -100,6 +105,17 @@ def test_the_first_orpo_loss_is_that_of_the_paper_on_completions_only(base, tmp_
     nll = -sum(total for total, _ in chosen) / sum(count for _, count in chosen)
     odds_term = sum(math.log1p(math.exp(-ratio)) for ratio in ratios) / len(ratios)
     assert result.loss_first == pytest.approx(nll + 2.0 * odds_term, rel=1e-4)
+
+
+def test_the_first_losses_of_ipo_and_simpo(base, tmp_path):
+    """IPO: policy and reference are one, so (0 - 1 / (2 * 0.25))^2 = 4. SimPO: from the means per token, by hand."""
+    ipo = optimise(base, tmp_path / "ipo", "ipo", beta=0.25, batch_size=16, epochs=1)
+    assert ipo.loss_first == pytest.approx(4, abs=1e-4)
+    simpo = optimise(base, tmp_path / "simpo", "simpo", batch_size=16, epochs=1)
+    means = [[total / count for total, count in scores(base, side)] for side in ("chosen", "rejected")]
+    margins = [2.0 * (good - bad) for good, bad in zip(*means, strict=True)]
+    assert simpo.margin_first == pytest.approx(sum(margins) / 9, rel=1e-4)
+    assert simpo.loss_first == pytest.approx(sum(math.log1p(math.exp(1.0 - m)) for m in margins) / 9, rel=1e-4)
 
 
 @pytest.mark.parametrize("lora", [None, Lora(targets=("q_proj",))])
@@ -131,13 +147,13 @@ def test_nothing_is_printed(base, tmp_path, capfd, loss):
 
 
 def test_a_pair_of_equals_is_refused_before_any_compute(base, tmp_path):
-    with pytest.raises(UserError, match="'q' prefers a text to itself"):
+    with pytest.raises(UserError, match="'q' prefers a completion to itself"):
         optimise(base, tmp_path / "out", "dpo", [Pair("q", "x", " z", " z")])
     assert not (tmp_path / "out").exists()
 
 
 def test_reference_log_probabilities_are_computed_once_for_a_model_and_its_data(base, trained, tmp_path, monkeypatch):
-    """Another beta reads them; other texts, another number format or another model do not."""
+    """Another beta reads them; other texts, another dtype or another model do not."""
     computed = []
     score = Trainer.score
     monkeypatch.setattr(Trainer, "score", lambda self, texts: computed.append(len(texts)) or score(self, texts))
@@ -146,14 +162,19 @@ def test_reference_log_probabilities_are_computed_once_for_a_model_and_its_data(
         computed.clear()
         config = CONFIG.model_copy(update={"epochs": 1, **settings})
         cache = tmp_path / "cache"
-        result = preference.train(
-            policy, pairs, tmp_path / "out", config, "dpo", seed=5, dtype=dtype, reference_cache=cache
-        )
+        setup = Setup(seed=5, dtype=dtype)
+        result = preference.train(policy, pairs, tmp_path / "out", config, setup, "dpo", reference_cache=cache)
         return computed == [9], result  # after training only: 9 chosen texts
 
     (fresh, first), (kept, second), (other_beta, _) = run(), run(), run(beta=0.5)
     assert (fresh, kept, other_beta) == (False, True, True)
     assert (second.curve, second.chosen_logp_first) == (first.curve, first.chosen_logp_first)
+    (file,) = (tmp_path / "cache").iterdir()
+    others = [json.dumps(sealed.seal({name: values})) for name, values in (("values", [1.0]), ("values", 1), ("x", 1))]
+    for spoiled in (file.read_text().replace("-", "+", 1), '{"values": [1.0]}', "[1.0]", "", "[" * 99_999, *others):
+        file.write_text(spoiled)
+        again, third = run()
+        assert (again, third.curve) == (False, first.curve)  # changed on disk: computed again
     other_texts = [*PAIRS[:-1], Pair("q8", "8 + 8 ->", " 16", " 17")]
     for change in ({"pairs": other_texts}, {"dtype": "bfloat16"}, {"policy": trained[0]}):
         assert not run(**change)[0], change

@@ -31,13 +31,13 @@ def test_of_a_pair_both_sides_are_shown(base):
 def test_of_long_texts_the_ends_that_matter_are_shown(tokenizer):
     """200 characters of the prompt, and 500 of each end of the completion."""
     (row,) = data.encode(tokenizer, [Example("q", "p" * 500, "c" * 2000)], 4000)
-    shown = preview._shown(tokenizer, row)
+    shown = preview._decoded(tokenizer, row)
     assert (shown["prompt_tail"], shown["cut"]) == ("p" * 200, True)
     assert shown["completion"] == "c" * 500 + " … " + "c" * 496 + "</s>"
 
 
 @pytest.mark.parametrize(
-    ("examples", "message"), [([], "nothing to train on"), ([Preference("q", "x", " a", " a")], "prefers a text")]
+    ("examples", "message"), [([], "nothing to train on"), ([Preference("q", "x", " a", " a")], "prefers a completion")]
 )
 def test_what_cannot_be_trained_on_is_not_shown(base, examples, message):
     with pytest.raises(UserError, match=message):

@@ -9,11 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from w2s.config import Lora, Preference, Runtime, Training
+from w2s.config.schema import Lora, Preference, Runtime, Training
 from w2s.errors import UserError
+from w2s.models import quantize
 from w2s.records import Example
 from w2s.records import Preference as Pair
 from w2s.training import checkpoint, preference, sft
+from w2s.training.setup import Setup
 
 EXAMPLES = [Example(f"q{i}", f"{i} + {i} ->", f" {2 * i}") for i in range(4)]
 LORA = Lora(rank=2, targets=("q_proj", "up_proj"))
@@ -26,7 +28,7 @@ def bitsandbytes() -> None:
 
 def _train(base: Path, out: Path, lora: Lora | None) -> None:
     config = Training(learning_rate=1e-2, epochs=1, batch_size=4, warmup_ratio=0.0, max_length=96, lora=lora)
-    sft.train(base, EXAMPLES, out, config, seed=1, dtype="float32", quantize="4bit", runtime=Runtime(device="cpu"))
+    sft.train(base, EXAMPLES, out, config, Setup(seed=1, quantize="4bit", runtime=Runtime(device="cpu")))
 
 
 def _moved(base: Path, out: Path) -> set[str]:
@@ -51,7 +53,7 @@ def test_adapters_learn_and_the_rest_of_the_base_is_kept_to_the_bit(bitsandbytes
 def test_preferences_too(bitsandbytes, base, tmp_path) -> None:
     config = Preference(learning_rate=1e-2, epochs=1, batch_size=4, warmup_ratio=0.0, max_length=96, lora=LORA)
     pairs = [Pair(f"q{i}", f"{i} ->", f" {i}", " no") for i in range(4)]
-    result = preference.train(base, pairs, tmp_path, config, "dpo", seed=1, dtype="float32", quantize="4bit")
+    result = preference.train(base, pairs, tmp_path, config, Setup(seed=1, quantize="4bit"), "dpo")
     assert result.loss_first == pytest.approx(0.6931, abs=1e-3)
     assert len(_moved(base, tmp_path)) == 4
 
@@ -69,8 +71,8 @@ def test_every_parameter_of_a_quantised_base_cannot_be_trained(base, tmp_path) -
     with pytest.raises(UserError, match=r"quantised weights cannot be trained(.|\n)*lora.rank=8"):
         _train(base, tmp_path, None)
     with pytest.raises(UserError, match=r"FSDP(.|\n)*sharding=none"):
-        checkpoint.check_quantised("4bit", LORA, True)
-    checkpoint.check_quantised(None, None, True)
+        quantize.check_training("4bit", LORA, True)
+    quantize.check_training(None, None, True)
 
 
 def test_without_the_package_nothing_is_loaded_unquantised(base, tmp_path, monkeypatch) -> None:

@@ -3,9 +3,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import random
+import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,21 +16,21 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
-from w2s import chat
-from w2s.config import Lora, Runtime, Training
+from w2s.config.schema import Lora, Runtime, Training
 from w2s.errors import UserError
+from w2s.models import chat, find
 from w2s.records import Example
-from w2s.training import sft
+from w2s.training import loop, measures, sft
+from w2s.training.setup import Setup
 
 EXAMPLES = [Example(f"q{i}", f"{i} + {i} ->", " " + "ab " * (i % 4) + str(2 * i)) for i in range(10)]
 CONFIG = Training(learning_rate=1e-2, epochs=2, batch_size=4, warmup_ratio=0.0, max_length=96)
 
 
 def fine_tune(base: Path, out: Path, examples=EXAMPLES, seed: int = 5, **settings):
-    options = {name: settings.pop(name) for name in ("dtype", "on_progress", "runtime") if name in settings}
-    return sft.train(
-        base, examples, out, CONFIG.model_copy(update=settings), seed=seed, **{"dtype": "float32"} | options
-    )
+    on_progress = settings.pop("on_progress", None)
+    setup = Setup(seed, **{name: settings.pop(name) for name in ("dtype", "runtime") if name in settings})
+    return sft.train(base, examples, out, CONFIG.model_copy(update=settings), setup, on_progress=on_progress)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -99,7 +102,7 @@ def test_the_base_is_only_read(base, trained):
 
 
 def test_the_result_counts_and_is_json(trained):
-    """10 examples in batches of 4 are 3 steps an epoch; tokens by hand: BOS + prompt + completion + EOS, 2 epochs.
+    """10 examples in batches of 4 are 3 steps per epoch; tokens by hand: BOS + prompt + completion + EOS, 2 epochs.
 
     The prompt "i + i ->" has 8 characters; the completion has a space, "ab " as 2 tokens i % 4 times, and 2i.
     """
@@ -110,8 +113,8 @@ def test_the_result_counts_and_is_json(trained):
     assert json.loads(json.dumps(dataclasses.asdict(result)))["margin_first"] is None
 
 
-def test_progress_is_told_every_step(trained):
-    assert trained[2] == [(step, 6) for step in range(1, 7)]
+def test_progress_is_told_at_the_beginning_and_every_step(trained):
+    assert trained[2] == [(step, 6) for step in range(7)]
 
 
 def test_the_saved_folder_is_whole(trained):
@@ -138,6 +141,25 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_how_to_mend_it(base, t
     with pytest.raises(UserError, match=r"lower the learning rate \(it is 1e\+30\)"):
         fine_tune(base, tmp_path, learning_rate=1e30, epochs=3)
     assert not (tmp_path / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "finite", "words"),
+    [
+        (1, math.nan, False, r"\[model\]: loss is .*step 1 of 9.*no update was made yet"),
+        (2, math.nan, False, r"\[learning_rate\]: loss is .*lower the learning rate \(it is 0\.01\)"),
+        (2, math.inf, True, r"\[loss\]: loss is .*no learning rate cures it"),
+        (1, 0.5, True, r"\[loss\]: grad_norm is .*no learning rate cures it"),
+    ],
+)
+def test_the_cure_is_of_what_is_broken(number, value, finite, words):
+    """The learning rate only where an update has been made and the log-probabilities are broken."""
+    trainer = SimpleNamespace(_config=CONFIG, _bfloat16=False)
+    text = str(loop.Trainer._diverged(trainer, number, 9, value, finite=finite))
+    assert re.search(f"(?s){words}", text) and ("learning rate (it is" in text) == ("learning_rate" in words)
+    assert "dtype=float32" in str(
+        loop.Trainer._diverged(SimpleNamespace(_config=CONFIG, _bfloat16=True), number, 9, value, finite=finite)
+    )
 
 
 def test_lora_targets_that_match_nothing_are_refused(base, tmp_path):
@@ -200,10 +222,10 @@ def test_a_model_keeps_the_chat_template_it_starts_from(base, tmp_path):
         "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token if m.role == 'assistant' }}"
         "{% endfor %}{{ '[assistant]' if add_generation_prompt }}"
     )
-    asked = chat.load(str(instruct))
+    asked = chat.load(find(str(instruct)))
     examples = [Example(str(n), asked.prompt(f"{n}?"), asked.completion(f"#### {n}")) for n in range(4)]
     fine_tune(instruct, tmp_path / "trained", examples, epochs=1)
-    assert chat.load(str(tmp_path / "trained")).hash == asked.hash
+    assert chat.load(find(str(tmp_path / "trained"))).hash == asked.hash
 
 
 def test_a_training_of_one_step_learns_whatever_the_warm_up(base, tmp_path):
@@ -211,3 +233,15 @@ def test_a_training_of_one_step_learns_whatever_the_warm_up(base, tmp_path):
     found = fine_tune(base, tmp_path, EXAMPLES[:4], epochs=1, warmup_ratio=0.1)
     assert found.steps == 1
     assert any(not torch.equal(before, weights(tmp_path)[name]) for name, before in weights(base).items())
+
+
+def test_what_each_step_measures_is_heard_while_it_runs(base, tmp_path, trained):
+    """10 examples in batches of 4, twice: 6 steps. The first loss is the record's, and hearing changes no byte."""
+    heard = []
+    with measures.heard(lambda step, values: heard.append((step, dict(values)))):
+        result = fine_tune(base, tmp_path)
+    assert [step for step, _ in heard] == [1, 2, 3, 4, 5, 6]
+    assert heard[0][1]["loss"] == result.loss_first and heard[0][1]["learning_rate"] == 1e-2
+    assert all(set(values) == {"loss", "grad_norm", "learning_rate"} for _, values in heard)
+    assert heard[-1][1]["learning_rate"] < 1e-2 and min(values["grad_norm"] for _, values in heard) > 0
+    assert digest(tmp_path) == digest(trained[0])

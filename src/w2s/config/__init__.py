@@ -1,0 +1,1 @@
+"""The typed recipe: schema, files, presets, model references."""

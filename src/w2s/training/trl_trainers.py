@@ -1,0 +1,164 @@
+"""TRL's trainers, with our rows in tokens, silent, and with our checkpoints' marks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from w2s.config import schema as configs
+from w2s.config.choices import TRL
+from w2s.seeds import derive
+from w2s.training import data
+from w2s.training.data import Encoded
+from w2s.training.trl_states import Watch
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # that some are experimental
+    from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+    from trl.experimental.cpo import CPOConfig, CPOTrainer
+    from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+
+
+class _Ours:
+    """Silent, and nothing leaves the machine: TRL reports each training to the hub unless HF_HUB_OFFLINE is set."""
+
+    @property
+    def watch(self) -> Watch:
+        callbacks: list[Any] = self.callback_handler.callbacks  # type: ignore[attr-defined]
+        return next(callback for callback in callbacks if isinstance(callback, Watch))
+
+    def _send_telemetry(self) -> None: ...
+
+    def create_model_card(self, *arguments: Any, **keywords: Any) -> None: ...
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self.watch.saving(lambda: super(_Ours, self)._save_checkpoint(model, trial))  # type: ignore[misc]
+
+
+class Sft(_Ours, SFTTrainer):
+    """Takes `input_ids` and `labels` as they are."""
+
+
+class Dpo(_Ours, DPOTrainer):
+    """Takes tokens as they are."""
+
+    def _prepare_dataset(self, dataset: Any, *arguments: Any) -> Any:
+        return dataset
+
+    def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
+        # One process writes the file, and all read it; else each would look in a temporary folder of its own.
+        dataset._get_cache_file_path = lambda fingerprint: str(self.watch.folder / f"reference-{fingerprint}.arrow")
+        return super()._precompute_ref_logps(dataset, name, batch_size)
+
+    def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> Any:
+        chosen = inputs["completion_mask"].chunk(2)[0]
+        self.watch.count(len(chosen), float(chosen.sum()))
+        return super().compute_loss(model, inputs, *arguments, **keywords)
+
+    @staticmethod
+    def fallen(logs: Mapping[str, float], beta: float, pairs: float, tokens: float) -> float:
+        """How far chosen completions fell in a step's batch, in nats per token."""
+        return -logs["rewards/chosen"] / beta * pairs / tokens
+
+
+class Grpo(_Ours, GRPOTrainer):
+    """Prompts in our tokens, by text."""
+
+    own_prompts: Mapping[str, Encoded]
+
+    def _tokenize_prompts(self, prompts: list[str]) -> Any:
+        return [list(self.own_prompts[prompt].prompt) for prompt in prompts], None, {}
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        return _ByEpoch(super()._get_train_sampler(dataset), self.args.seed)
+
+
+class _ByEpoch:
+    """TRL's sampler draws each pass from where the last one ended, so a resumed training would see other questions."""
+
+    def __init__(self, sampler: Any, seed: int) -> None:
+        self._sampler, self._seed, self._epoch = sampler, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        self._sampler.generator.manual_seed(derive(self._seed, "order", self._epoch))
+        return iter(self._sampler)
+
+    def __len__(self) -> int:
+        return len(self._sampler)
+
+
+class _Tokens(_Ours):
+    """Rows of TRL's older trainers."""
+
+    def tokenize_row(self, feature: Mapping[str, Any], model: Any = None) -> dict[str, Any]:
+        row: dict[str, Any] = {}
+        for side in ("chosen", "rejected"):
+            prompt, completion = feature["prompt_ids"], feature[f"{side}_ids"]
+            row[f"{side}_input_ids"] = prompt + completion
+            row[f"{side}_attention_mask"] = [1] * len(prompt + completion)
+            row[f"{side}_labels"] = [data.IGNORE] * len(prompt) + completion
+        return row | {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
+
+    def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> Any:
+        sides = zip(inputs["chosen_input_ids"], inputs["chosen_attention_mask"].bool(), strict=True)
+        for ids, real in sides:
+            self.watch.count(1, self.watch.before[tuple(ids[real].tolist())])
+        return super().compute_loss(model, inputs, *arguments, **keywords)  # type: ignore[misc]
+
+    @staticmethod
+    def fallen(logs: Mapping[str, float], beta: float, pairs: float, before: float) -> float:
+        """Here log-probabilities are means per token, and `before` sums those of the reference."""
+        return before / pairs - logs["logps/chosen"]
+
+
+class Orpo(_Tokens, ORPOTrainer):
+    """Its NLL is over the prompt too."""
+
+
+class SimPo(_Tokens, CPOTrainer):
+    """CPO's trainer, without CPO's loss."""
+
+
+def supervised(config: configs.Training, trl: configs.Trl, given: dict[str, Any]) -> tuple[Any, Any]:
+    """As `preferring`; `config.max_length`: no row is longer."""
+    longest = config.max_length if trl.packing else None
+    own = {"loss_type": trl.sft_loss, "packing": trl.packing, "padding_free": trl.padding_free, "max_length": longest}
+    return Sft, SFTConfig(**given, **own)
+
+
+def preferring(loss: str, config: configs.Preference, trl: configs.Trl, given: dict[str, Any]) -> tuple[Any, Any]:
+    """The trainer of a loss and its arguments; `given`: those that all share."""
+    given = given | {"max_length": None, "beta": config.beta, "disable_dropout": True}
+    older = {"max_length": config.max_length, "remove_unused_columns": False}
+    if loss == "orpo":
+        return Orpo, ORPOConfig(**given | older)
+    if loss == "simpo":
+        own = {"loss_type": "simpo", "simpo_gamma": config.simpo.gamma, "cpo_alpha": config.nll_weight}
+        return SimPo, CPOConfig(**given | older | own)
+    name = {"dpo": "sigmoid", "dpo_nll": "sigmoid", "ipo": "ipo"}.get(loss, loss.removeprefix(TRL))
+    weight = config.nll_weight or (1.0 if loss == "dpo_nll" else 0.0)
+    own = {
+        "loss_type": [name, "sft"] if weight else [name],
+        "loss_weights": [1.0, weight] if weight else [1.0],
+        "label_smoothing": trl.label_smoothing if name in ("robust", "exo_pair") else 0.0,
+        "precompute_ref_log_probs": True,
+    }
+    return Dpo, DPOConfig(**given, **own)
+
+
+def online(given: dict[str, Any], n: int, sampling: Mapping[str, Any]) -> Any:
+    """Arguments of `Grpo`: `n` samples of each question. A batch is sampled at once, and learnt from once."""
+    questions = given["per_device_train_batch_size"]
+    return GRPOConfig(
+        **given | {"per_device_train_batch_size": questions * n},
+        steps_per_generation=given["gradient_accumulation_steps"],
+        num_generations=n,
+        temperature=sampling["temperature"],
+        top_p=sampling["top_p"],
+        max_completion_length=sampling["tokens"],
+        mask_truncated_completions=True,  # as elsewhere, what was cut is not learnt from
+    )

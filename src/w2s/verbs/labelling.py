@@ -1,0 +1,333 @@
+"""`w2s select` on users' files: one answer per question, kept where it is sure enough."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, get_args
+
+from w2s.config.choices import AnswerRule, Layout, RowFormat, SelectBy
+from w2s.data import jsonl, selections, trl
+from w2s.data.index import Reading
+from w2s.data.selections import Files
+from w2s.errors import UserError, one_of
+from w2s.method import calibration, certified, features, label_model, labels
+from w2s.method.calibration import Heard
+from w2s.method.certificate import Certificate, NoCertificate, Promise, first_to_last
+from w2s.method.certified import Graded
+from w2s.method.label_model import SAMPLES, LabelModel
+from w2s.method.selector import Judged, Label, Target
+from w2s.metrics.selection import risk_coverage
+from w2s.verbs.golds import Golds
+from w2s.verbs.inputs import File, check_columns, one_standard_input, reading, refuse_overwriting
+from w2s.verbs.summaries import LabelSummary
+
+PRECISION, CONFIDENCE, POSTERIOR = 0.95, 0.9, 0.9
+_NAME = re.compile(r"[A-Za-z_][\w.-]*")
+_EXAMPLE = "such as --answers weak=weak.jsonl --answers icl=icl.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Files of `select`.
+
+    Args:
+        answers: one response per question, by name; the weak model's first. Its questions count.
+        samples: several per question.
+        calibration: right answers of some of the questions, which no training saw.
+        questions: texts by id, where the files have none.
+        columns: the files' columns by our names for them.
+        only_shared: leave out questions of one file only.
+    """
+
+    answers: Mapping[str, File]
+    samples: File | None = None
+    calibration: File | None = None
+    questions: File | None = None
+    layout: Layout = "auto"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    only_shared: bool = False
+
+    def reading(self) -> Reading:
+        """How the files are read. UserError: bad questions or columns."""
+        others = [file for file in (self.calibration, self.questions) if file is not None]
+        check_columns(self.columns, [*self.roles.values(), *others])
+        return reading(self.layout, self.columns, self.questions)
+
+    @property
+    def roles(self) -> dict[str, File]:
+        return dict(self.answers) | ({} if self.samples is None else {SAMPLES: self.samples})
+
+    def check(self, by: SelectBy, out: File) -> None:
+        """UserError: not what `by` needs, or `out` is one of the files."""
+        one_of("way to select", by, get_args(SelectBy), "--by")
+        for name in self.answers:
+            if name == SAMPLES or not _NAME.fullmatch(name):
+                raise UserError(f"{name!r} is not a name", field="--answers", expected=f"NAME=FILE, {_EXAMPLE}")
+        needed = {"agreement": (2, 2), "both_iterations": (2, 99), "vote": (0, 99), "posterior": (0, 99)}
+        least, most = needed.get(by, (0, 99))
+        if not least <= len(self.answers) <= most:
+            number = "two files" if most == 2 else "two files or more"
+            raise UserError(
+                f"{by} compares {number} of answers, and there are {len(self.answers)}",
+                field="--answers",
+                expected=_EXAMPLE,
+                hint="--by posterior takes any number" if most == 2 else "name what each iteration kept",
+            )
+        if by == "vote" and self.samples is None:
+            raise UserError(
+                "there are no samples to vote",
+                field="--samples",
+                expected="a file of several responses per question",
+                hint="make them with: w2s sample --n 10 --few-shot DEMONSTRATIONS.jsonl",
+            )
+        if not self.roles:
+            raise UserError("there are no answers to select from", field="--answers", expected=_EXAMPLE)
+        if by == "certified" and self.calibration is None:
+            raise UserError(
+                "a certificate needs right answers to some of the questions",
+                field="--calibration",
+                expected='rows of {"id", "answer"}',
+                hint="hold back gold that the weak model was not trained on; --by posterior needs none",
+            )
+        one_standard_input(*self.roles.values(), self.calibration, self.questions)
+        options: dict[str, File | None] = {f"--answers {name}": file for name, file in self.answers.items()}
+        options |= {"--samples": self.samples, "--calibration": self.calibration, "--questions": self.questions}
+        refuse_overwriting(out, options)
+
+
+class _Asked(NamedTuple):
+    """A question as read: `label` by a rule, which may be one of `learnable`; `right` if it has gold."""
+
+    id: str
+    heard: Heard
+    label: Label | str
+    learnable: Collection[str]
+    right: frozenset[str] | None
+
+
+class _Chosen(NamedTuple):
+    """The label or the reason of each question without gold, and what ranks it; likewise of golds that tested it."""
+
+    kept: Sequence[Label | str]
+    ranks: Sequence[float]
+    tested: Sequence[tuple[float, bool]]
+    outcome: Certificate | NoCertificate | None
+
+
+def select(
+    sources: Sources,
+    out: File,
+    *,
+    rule: AnswerRule,
+    by: SelectBy = "posterior",
+    promise: Promise | None = None,
+    threshold: float | None = None,
+    format: RowFormat = "trl",
+    on_progress: jsonl.Progress | None = None,
+) -> LabelSummary:
+    """Write {"id", "answer", "posterior", "prompt", "completion", "source"} of each question that is kept.
+
+    "certified" keeps what its certificate covers, if there is one. `promise` None: 95 % right with 90 % confidence;
+    needs `calibration`. `threshold`: the least posterior (0.9) or share of votes (0.6). `on_progress` gets (bytes read,
+    in all) per file, then (questions, in all).
+
+    Raises:
+        UserError: bad input, too little of it, or `out` is an input.
+    """
+    sources.check(by, out)
+    one_of("format", format, get_args(RowFormat), "--format")
+    promise = _checked_promise(sources, promise)
+    threshold = _checked_threshold(by, threshold)
+    golds = (
+        None
+        if sources.calibration is None
+        else Golds(sources.calibration, rule.style, reading("auto", sources.columns))
+    )
+    shared = set(sources.roles) if sources.only_shared or by == "both_iterations" else set()
+    partial = by in ("posterior", "certified")
+    with selections.open_files(
+        sources.roles, sources.reading(), only_shared=shared, partial=partial, on_progress=on_progress
+    ) as files:
+        asked, undecided = _read(files, rule, by, threshold, golds, on_progress)
+        if golds is not None and not sources.only_shared:
+            _check_golds(golds, files)
+        model = _model(asked, files)
+        targets = [number for number, each in enumerate(asked) if each.right is None]
+        if not targets:
+            raise UserError(
+                "every question has gold here, and nothing is left to select from",
+                file=sources.calibration,
+                field="--calibration",
+                hint="give right answers to some of the questions only",
+            )
+        chosen = _choose(by, asked, model, promise, threshold)
+        kept = {number: label for number, label in zip(targets, chosen.kept, strict=True) if isinstance(label, Label)}
+        written = jsonl.write(out, (trl.formatted(row, format) for row in _rows(files, rule, kept, asked, model, by)))
+        notes = [f"{file.file}: {note}" for file in files.values() for note in file.reader.notes()]
+    refused = chosen.outcome if isinstance(chosen.outcome, NoCertificate) else None
+    return LabelSummary(
+        by=by,
+        kept=written,
+        of=len(targets),
+        dropped=dict(Counter(label for label in chosen.kept if isinstance(label, str))),
+        match=rule.match,
+        undecided=undecided,
+        calibration=len(asked) - len(targets),
+        certificate=chosen.outcome,
+        needed=None if refused is None or refused.needed is None else refused.needed * (2 if by == "certified" else 1),
+        curve=risk_coverage(chosen.ranks, chosen.tested) if golds is not None else (),
+        notes=notes,
+    )
+
+
+def _read(
+    files: Files,
+    rule: AnswerRule,
+    by: SelectBy,
+    threshold: float,
+    golds: Golds | None,
+    on_progress: jsonl.Progress | None,
+) -> tuple[list[_Asked], int]:
+    """All questions, without their texts, and how many have an answer that was not read in time."""
+    names = [role for role in files if role != SAMPLES]
+    label = None if by in ("posterior", "certified") else labels.labeller(by, names, threshold)
+    asked, undecided = [], 0
+    for question in selections.questions(files, (rule,), on_progress):
+        known = selections.judged(question.answers[rule], rule)
+        texts = labels.learnable(known)
+        undecided += any(answer.undecided for answer in (*known.answers.values(), *known.samples))
+        vectors = features.vectors(known, list(files)) if by == "certified" else {}
+        identity = str(question.raw.id)
+        number = None if golds is None else golds.number(identity)
+        right = None if golds is None or number is None else _right(known, golds, number, rule)
+        heard = Heard(label_model.votes(known), vectors)
+        asked.append(_Asked(identity, heard, "" if label is None else label(known), texts, right))
+    return asked, undecided
+
+
+def _right(question: Judged, golds: Golds, number: int, rule: AnswerRule) -> frozenset[str]:
+    """The keys of right answers; what is undecided counts as wrong."""
+    predictions = {
+        answer.key: answer.prediction
+        for answer in (*question.answers.values(), *question.samples)
+        if answer.key is not None
+    }
+    verdicts = golds.grade([number] * len(predictions), list(predictions.values()), rule.match)
+    return frozenset(key for key, verdict in zip(predictions, verdicts, strict=True) if verdict == "correct")
+
+
+def _model(asked: Sequence[_Asked], files: Files) -> LabelModel:
+    first = next(iter(files.values()))
+    try:
+        return label_model.fit([each.heard.votes for each in asked])
+    except ValueError as error:
+        raise UserError(
+            "no response has a final answer",
+            file=first.file,
+            field="response",
+            hint="--task decides how answers are read: see `w2s tasks`",
+        ) from error
+
+
+def _choose(
+    by: SelectBy, asked: Sequence[_Asked], model: LabelModel, promise: Promise | None, threshold: float
+) -> _Chosen:
+    targets = [each for each in asked if each.right is None]
+    golds = [Graded(each.id, each.heard, each.right) for each in asked if each.right is not None]
+    if by == "certified":
+        assert promise is not None
+        if not any(each.heard.vectors for each in certified.halves(golds)[0]):
+            raise UserError(
+                f"{len(golds)} golds are too few: no question of the half that calibrates has an answer",
+                field="--calibration",
+                hint="one hundred are a start, five hundred are better",
+            )
+        result = certified.certified(model, (each.heard for each in targets), golds, promise)
+        ranks = [certified.score(label) for label in result.labels]
+        return _Chosen(result.kept(), ranks, result.tested, result.outcome)
+
+    def labelled(each: _Asked) -> tuple[Label | str, float]:
+        """The label, and the posterior that ranks it; a rule's label is kept as it is."""
+        posterior = model.posterior(each.heard.votes)
+        label = calibration.best(posterior) if by == "posterior" else each.label
+        if isinstance(label, Label) and label.key not in each.learnable:
+            label = "cut"
+        return label, posterior.get(label.key, 0.0) if isinstance(label, Label) else certified.score(label)
+
+    of_targets = [labelled(each) for each in targets]
+    kept = [label for label, _ in of_targets]
+    tested: list[tuple[float, bool]] = []
+    for each in asked:
+        if each.right is not None:
+            label, rank = labelled(each)
+            tested.append((rank, isinstance(label, Label) and label.key in each.right))
+    least = threshold if by == "posterior" else 0.0
+    if by == "posterior":
+        kept = certified.at_least(kept, threshold)
+    ranks = [rank for _, rank in of_targets]
+    outcome = None if promise is None else first_to_last([least], ranks, tested, promise)
+    return _Chosen(kept, ranks, tested, outcome)
+
+
+def _rows(
+    files: Files, rule: AnswerRule, kept: Mapping[int, Label], asked: Sequence[_Asked], model: LabelModel, by: SelectBy
+) -> Iterator[dict[str, Any]]:
+    """The texts are read again."""
+    questions = selections.questions(files, (rule,), numbers=list(kept))
+    for question, (number, label) in zip(questions, kept.items(), strict=True):
+        source, answer = labels.text(selections.judged(question.answers[rule], rule), label.key)
+        posterior = label.score if by == "certified" else model.posterior(asked[number].heard.votes)[label.key]
+        row = trl.example(question.raw.id, Target(answer, source))
+        yield {
+            "id": row["id"],
+            "answer": answer.prediction,
+            "posterior": posterior,
+            "prompt": row["prompt"],
+            "completion": row["completion"],
+            "source": source,
+        }
+
+
+def _check_golds(golds: Golds, files: Files) -> None:
+    """UserError: an id of the golds is in no file of answers."""
+    used = [0] * len(golds)
+    first = next(iter(files.values()))
+    for identity in first.ids:
+        number = golds.number(identity)
+        if number is not None:
+            used[number] = 1
+    golds.check_all_used(used, first.file)
+
+
+def _checked_promise(sources: Sources, promise: Promise | None) -> Promise | None:
+    if promise is not None:
+        for name, value in zip(("--precision", "--confidence"), promise, strict=True):
+            if not 0 < value < 1:
+                raise UserError(
+                    f"{value} is not a share", field=name, expected="a number between 0 and 1, such as 0.95"
+                )
+        if sources.calibration is None:
+            raise UserError(
+                "a promise needs right answers to some of the questions",
+                field="--precision",
+                expected="--calibration GOLD.jsonl beside it",
+                hint="--threshold decides without gold",
+            )
+    return promise if promise is not None or sources.calibration is None else Promise(PRECISION, CONFIDENCE)
+
+
+def _checked_threshold(by: SelectBy, threshold: float | None) -> float:
+    if threshold is None:
+        return labels.VOTE_SHARE if by == "vote" else POSTERIOR
+    if by not in ("posterior", "vote"):
+        raise UserError(
+            f"--by {by} has no threshold of yours",
+            field="--threshold",
+            hint="--precision says what to certify" if by == "certified" else "--by posterior or vote has one",
+        )
+    if not 0 <= threshold <= 1:
+        raise UserError(f"{threshold} is not a share", field="--threshold", expected="a number from 0 to 1")
+    return threshold
