@@ -1,6 +1,11 @@
-"""The paper's method as pure functions of one question: no files, no models, no gold.
+"""The method's rules as pure functions: no files, no language models.
 
-Read `voting`, `agreement` (Stage I), `pairs` (Stage II); then `selector` (types), `demonstrations` (ours), `augment`
-(MATH), `early_stopping` (ours, off by default). Labels with probabilities (ours): `labels` (rules), `label_model` (EM),
-`features` and `calibration` (some gold answers of the weak model's own), `certificate` (a promise on what is kept).
+The paper's: read `voting`, `agreement` (Stage I), `pairs` (Stage II). Each decides one question, without gold.
+
+Then `selector` (types), `demonstrations` and the `arithmetic` that it checks (ours), `augment` (MATH), `early_stopping`
+(of sampling; ours, off by default), `collapse` (when to stop `vote_reward`; ours).
+
+Labels with probabilities (ours): `labels` (rules for one question), `label_model` (EM over all questions), `features`,
+`calibration` (fitted to gold of held-back questions), `certificate` (how many questions can be kept), and `certified`,
+which joins label model, calibration and certificate.
 """

@@ -9,17 +9,18 @@ from w2s.records import Answered
 def agrees(weak: Answered, strong: Answered, *, nothing_agrees: bool = False) -> bool:
     """Whether both give the same final answer: answer(D_weak) = answer(D_icl).
 
-    Without answers, two agree only with `nothing_agrees` (as in the released sets), and never if one is empty (ours).
+    Two responses without an answer agree only with `nothing_agrees` (as in the released sets), and only if neither is
+    empty (ours).
     """
     if weak.key is None and strong.key is None:
-        return nothing_agrees and all(_says_nothing(answer) for answer in (weak, strong))
+        return nothing_agrees and all(_has_text(answer) for answer in (weak, strong))
     return weak.key == strong.key
 
 
 def select(question: Judged, *, nothing_agrees: bool | None = None) -> Selected | str:
     """The selector "agreement": both responses, or "disagree", "weak_no_answer", "strong_no_answer".
 
-    `nothing_agrees` None: where strings are compared.
+    `nothing_agrees` None: true where answers are compared as strings.
     """
     weak, strong = question.weak, question.strong
     if nothing_agrees is None:
@@ -31,5 +32,6 @@ def select(question: Judged, *, nothing_agrees: bool | None = None) -> Selected 
     return "strong_no_answer" if strong.key is None else "disagree"
 
 
-def _says_nothing(answer: Answered) -> bool:
+def _has_text(answer: Answered) -> bool:
+    # An undecided answer was not read in time: it may have an answer.
     return bool(answer.response.strip()) and not answer.undecided

@@ -1,6 +1,6 @@
 """More training questions where agreement is scarce (paper: MATH).
 
-`disagreeing` does as the released sets; `agreeing` uses sampled answers (ours).
+`disagreeing` adds questions as the released sets do; `agreeing` uses sampled answers (ours).
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from w2s.seeds import derive
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A question to add; smaller `rank` first."""
+    """A question to add; those with the smallest `rank` are added first."""
 
     rank: tuple[float, int]
     selected: Selected
 
 
 def agreeing(weak: Answered, samples: Sequence[Answered], seed: int) -> Candidate | None:
-    """The weak completion and the first sample that agrees, neither cut, or None (ours).
+    """The weak completion and the first sample that agrees with it, or None; neither may be cut (ours).
 
-    More agreeing samples rank first.
+    Questions with a larger share of agreeing samples rank first.
     """
     same = [sample for sample in samples if agrees(weak, sample)]
     whole = [sample for sample in same if not sample.cut]
@@ -36,7 +36,10 @@ def agreeing(weak: Answered, samples: Sequence[Answered], seed: int) -> Candidat
 
 
 def disagreeing(weak: Answered, strong: Sequence[Answered], seed: int) -> Candidate | None:
-    """Both completions, if both models answer, whole, and disagree. Source: deduced from the released MATH sets."""
+    """Both completions, if both have answers, the answers differ, and neither is cut; else None.
+
+    Source: deduced from the released MATH sets.
+    """
     if not strong:
         return None
     (other,) = strong

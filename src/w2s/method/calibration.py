@@ -1,7 +1,7 @@
-"""Probabilities that hold: a logistic regression on gold answers that no training saw (ours).
+"""Calibrated probabilities of answers: a logistic regression on gold answers that no training saw (ours).
 
-It ranks every answer that somebody gave by the label model's log-odds and the features of `features`, which keep whose
-answer it is: where the samples share an error, the weak answer can win.
+Its inputs are the label model's log-odds and the features of `features`, among them which source gave the answer.
+It ranks every answer given, not the majority alone: where most samples share an error, the weak answer can win.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Heard(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The label model, and the weights over its log-odds and the features; the last is the intercept."""
+    """The label model, and the regression's weights: of its log-odds, of the features, and last the intercept."""
 
     model: LabelModel
     weights: np.ndarray
 
     def probabilities(self, heard: Heard) -> dict[str, float]:
-        """The probability of each answer that can be the label to be right, most probable first."""
+        """For each answer that can be the label, the probability that it is right; most probable first."""
         posterior = _candidates(self.model, heard)
         if not posterior:
             return {}
@@ -53,7 +53,7 @@ def best(probabilities: Mapping[str, float]) -> Label | str:
 
 
 def calibrate(model: LabelModel, questions: Sequence[Heard], right: Sequence[Collection[str]]) -> Calibration:
-    """Fit on questions with gold: `right` has the answers of each that are right.
+    """Fit on questions with gold; `right` has, for each question, those of the given answers that are right.
 
     Raises:
         ValueError: no question has an answer.

@@ -1,10 +1,10 @@
 """How many questions can be kept with a promise: a fixed-sequence test (Learn then Test, arXiv 2110.01052).
 
-A threshold's hypothesis is "less than the promised share of what it keeps is right". Gold answers of n questions of the
-same population, which nothing was fitted to, reject it where so few wrong ones among the k that it keeps would be
-unlikely: P(Binomial(k, 1 - precision) <= wrong) <= 1 - confidence. Thresholds and their order are fixed without these
-answers, and are tested until the first that is not rejected; so all tests together err with probability
-1 - confidence at most.
+The null hypothesis of a threshold: of the labels that it keeps, less than the promised share is right. It is tested on
+questions with gold, from the same population, to which nothing was fitted. If the threshold keeps k of them and `wrong`
+are wrong, the p-value is P(Binomial(k, 1 - precision) <= wrong); the hypothesis is rejected where this is at most
+1 - confidence. The thresholds and their order are fixed without this gold, and testing stops at the first hypothesis
+that is not rejected; so the probability of any false rejection is at most 1 - confidence.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ _ALLOWED = 3
 
 
 class Promise(NamedTuple):
-    """At least the share `precision` of what is kept is right, with probability `confidence` over the questions drawn.
+    """At least the share `precision` of the kept labels is right, with probability `confidence`.
 
-    The share is that expected of the population; among few kept questions chance adds to it.
+    The probability is over the choice of the gold questions. The share is the expected one in the population; among few
+    kept questions it also varies by chance.
     """
 
     precision: float
@@ -85,9 +86,9 @@ def least_kept(promise: Promise, wrong: int = 0) -> int:
 def thresholds(scores: Sequence[float], checked: int, promise: Promise) -> list[float]:
     """The thresholds to test, highest first, from scores of questions without gold and the number of golds.
 
-    They keep 1/40, 2/40, ... of the questions, and at last all that have a label. The first keeps so many that three
-    wrong ones would pass, or fewer wrong ones if half of the golds are too few for that: one that keeps few questions
-    fails by chance.
+    They keep 1/40, 2/40, ... of the questions, and at last all that have a label. The first keeps enough to pass
+    with three wrong ones, or with fewer if half of the golds are too few for that: a threshold that keeps few questions
+    may fail by chance, and the sequence would end there.
     """
     wrong = next((each for each in range(_ALLOWED, 0, -1) if 2 * least_kept(promise, each) <= checked), 0)
     least = min(least_kept(promise, wrong) / max(checked, 1), 1)
@@ -104,9 +105,10 @@ def certify(
     """The largest selection that the promise can be given for.
 
     Args:
-        scores: of the questions to select from; the larger, the surer; -inf: has no label.
-        checked: the score of each question with gold, made in the same way and not from these golds; is it right?
-        promise: what is to hold.
+        scores: of the questions to select from; larger is surer; -inf: no label.
+        checked: of each question with gold, its label's score and whether it is right. The scores must not depend on
+            this gold.
+        promise: what must hold.
     """
     return first_to_last(thresholds(scores, len(checked), promise), scores, checked, promise)
 

@@ -24,14 +24,20 @@ class Graded:
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """The label of each question, kept or not; which to keep; score and rightness of the golds that tested it."""
+    """The result of `certified`.
+
+    Args:
+        labels: of each question, kept or not.
+        outcome: the threshold from which labels are kept, or why there is none.
+        tested: of each gold question of the second half, its label's score, and whether the label is right.
+    """
 
     labels: Sequence[Label | str]
     outcome: Certificate | NoCertificate
     tested: Sequence[tuple[float, bool]]
 
     def kept(self) -> list[Label | str]:
-        """Labels from the certificate's threshold on; of the others why not."""
+        """The label of each question at or above the certificate's threshold; of the others the reason why not."""
         if isinstance(self.outcome, Certificate):
             return at_least(self.labels, self.outcome.threshold)
         return [label if isinstance(label, str) else "not_certified" for label in self.labels]
@@ -53,7 +59,7 @@ def certified(model: LabelModel, questions: Iterable[Heard], golds: Sequence[Gra
 
 
 def halves(golds: Iterable[Graded]) -> tuple[list[Graded], list[Graded]]:
-    """Two halves by a hash of the ids: order and other golds' answers change nothing."""
+    """Two halves by a hash of the ids, so that neither the order nor the answers decide the halves."""
     ranked = sorted(golds, key=lambda each: (derive("calibration", each.id), each.id))
     middle = len(ranked) // 2
     return ranked[:middle], ranked[middle:]

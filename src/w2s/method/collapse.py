@@ -1,7 +1,8 @@
-"""When learning from one's own majority stops: agreement with held-out votes falls while the vote share rises (ours).
+"""When to stop learning from one's own majority: the vote share rises, and agreement with the first votes falls (ours).
 
-Votes that are rewarded always grow together. Rewards of this kind rise, then fall ("URLVR", arXiv 2603.08660; sudden in
-arXiv 2505.21444): the samples agree ever more, and on another answer than before. The papers were read in summaries.
+A model that is rewarded for its majority agrees with itself more and more. Its accuracy rises at first, then falls
+("URLVR", arXiv 2603.08660; suddenly in arXiv 2505.21444): its samples come to agree on another answer than before. The
+papers were read in summaries.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 IN_A_ROW = 2
-"""Checks; one alone is noisy (ours)."""
+"""So many checks in a row decide; one alone is noisy (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,8 @@ class Check:
     """After `step` steps.
 
     Args:
-        share: of the majority in groups of samples, mean since the last check.
-        agreement: share of held-out questions with the answer of the votes before the training, which never change.
+        share: the majority's share of a question's samples, mean since the last check.
+        agreement: share of held-out questions whose answer is still the majority of before the training.
     """
 
     step: int
@@ -37,7 +38,7 @@ def collapsed(checks: Sequence[Check]) -> bool:
 
 
 def best(checks: Sequence[Check]) -> Check:
-    """The first check of the highest agreement."""
+    """The check with the highest agreement; of equal ones the first."""
     return max(checks, key=lambda check: check.agreement)
 
 

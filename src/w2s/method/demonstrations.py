@@ -17,10 +17,10 @@ _KEY = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30}|/[1-9][0-9]{0,29})?")
 
 
 def choose(weak: Iterable[Answered], *, k: int, mode: Literal["random", "selected"], seed: int) -> list[Answered]:
-    """Choose `k` demonstrations among the whole weak answers with a final answer, or as many as there are.
+    """Choose `k` demonstrations, or as many as there are, among the weak answers that are not cut and have an answer.
 
-    "random": uniform (paper's ablation). "selected" (ours): those that check themselves, one per number of equations in
-    turn, the most frequent first; then random ones.
+    "random": uniform (paper's ablation). "selected" (ours): first those whose own equations confirm the answer
+    (`checks_itself`), by turns of each number of equations, starting with the most frequent number; then random ones.
 
     Raises:
         UserError: an id comes twice.

@@ -13,7 +13,7 @@ from w2s.records import Answered
 
 
 class Decision(NamedTuple):
-    """What becomes of a question in Stage II.
+    """What Stage II decides on a question.
 
     `outcome`: the weak completion's role, or why there are no pairs; "not_confident": "no_answer", "low_confidence" or
     "unsure". `key`: the majority answer. `pairs`: their number.
@@ -34,9 +34,10 @@ def settled(samples: Sequence[Answered], n: int, weak: Answered, rule: PairRule)
 
     With c(k) the votes of answer k so far and r = n - len(samples), all reachable decisions are enumerated. Answer w
     can win with m votes iff c(w) <= m <= c(w) + r and m beats every other c(v); of tied answers the first wins, an
-    unseen one is last. "No answer" wins iff nothing has been answered. The other r - (m - c(w)) samples bring 0 to so
-    many new texts, and so do those of w: a text may be repeated, new or cut. `voting.decide` and the number of pairs
-    depend on nothing else.
+    unseen one is last. "No answer" is possible iff no sample has an answer so far. The text of a sample to come may be
+    new; if it is repeated or cut, it makes no further pair. So the m - c(w) samples to come with answer w bring from 0
+    to m - c(w) new texts, and the others from 0 to r - (m - c(w)). `voting.decide` and the number of pairs depend on
+    nothing else.
     """
     _check(samples, n)
     common: Decision | None = None
@@ -52,7 +53,7 @@ def settled(samples: Sequence[Answered], n: int, weak: Answered, rule: PairRule)
 def settled_pairs(weak: Answered, samples: Sequence[Answered], rule: PairRule, seed: int, n: int) -> list[Pair] | str:
     """As `pairs.pairs`, with fewer samples than the `n` of the vote.
 
-    Further reasons: of `Decision`, and "too_few_samples".
+    Further reasons for no pairs: those of `Decision`, and "too_few_samples".
     """
     if len(samples) >= n:
         return pairs(weak, samples, rule, seed)

@@ -1,4 +1,4 @@
-"""Who is right how often, from answers alone: a label model over open-ended answers, by EM (ours).
+"""How often each source is right, from answers without gold: a label model of open-ended answers, by EM (ours).
 
 Dawid and Skene (1979) with one accuracy per source, and answers that nobody lists beforehand.
 """
@@ -29,19 +29,19 @@ _CLOSE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class LabelModel:
-    """Each source gives the right answer with its accuracy, else one of `others` equally likely ones.
+    """A source gives the right answer with probability `accuracy`, else one of `others` equally likely wrong ones.
 
-    Sources err independently of one another, as do the answers of one source: where that is wrong, posteriors are too
-    high.
+    The model assumes that errors are independent, between sources and between the answers of one source. Where they are
+    not, posteriors are too high.
     """
 
     accuracy: Mapping[str, float]
     others: float
 
     def posterior(self, votes: Votes) -> dict[str, float]:
-        """The probability of each answer given to be the right one, most probable first.
+        """For each answer given, the probability that it is right; most probable first.
 
-        What is missing to 1 belongs to answers that nobody gave. A source that the model does not know is left out.
+        The rest to 1 belongs to answers that nobody gave. A source that the model was not fitted to is left out.
         """
         known = {source: counts for source, counts in votes.items() if source in self.accuracy}
         keys = list(dict.fromkeys(key for counts in known.values() for key in counts))
@@ -72,7 +72,7 @@ def votes(question: Judged) -> Votes:
 def fit(questions: Sequence[Votes], *, others: float | None = None) -> LabelModel:
     """The most likely model of these questions, without gold; `others` None: the most likely of 3, 10, 30, 100.
 
-    With less than three answers to each question nothing tells `others`: then 10. 100,000 questions take seconds.
+    If no question has three answers, the data do not determine `others`: it is 10. 100,000 questions take seconds.
 
     Raises:
         ValueError: no question has an answer.

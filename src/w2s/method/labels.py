@@ -19,7 +19,8 @@ VOTE_SHARE = 0.6
 def unanimous(question: Judged, sources: Sequence[str]) -> Label | str:
     """The answer that all `sources` give; else "missing", "no_answer" or "disagree".
 
-    Of two models: agreement (paper, Stage I). Of what both iterations keep: the same label in both (ours).
+    With two models as sources this is agreement (paper, Stage I). "both_iterations" asks for the same label in both
+    iterations of Stage I (ours).
     """
     given = [question.answers.get(source) for source in sources]
     if None in given:
@@ -47,15 +48,15 @@ def labeller(name: str, sources: Sequence[str], at_least: float | None = None) -
 
 
 def learnable(question: Judged) -> list[str]:
-    """The answers that a text gives which was not cut: only these can be labels, though all vote."""
+    """The answers given by at least one text that is not cut. Only these can be labels; cut texts vote too."""
     given = (*question.answers.values(), *question.samples)
     return list(dict.fromkeys(answer.key for answer in given if answer.key is not None and not answer.cut))
 
 
 def text(question: Judged, key: str) -> tuple[str, Answered]:
-    """Whose text to learn an answer from, and the text: the last source's that gives it, and was not cut.
+    """The source and the text from which to learn the answer `key`; a cut text is never taken.
 
-    Samples come before the first source, which is the weak model.
+    The last source that gives the answer is taken. The samples come next, and the first source, the weak model, last.
 
     Raises:
         KeyError: there is none.
@@ -69,9 +70,9 @@ def text(question: Judged, key: str) -> tuple[str, Answered]:
 
 
 def texts(question: Judged, key: str) -> dict[str, Answered]:
-    """`text`, and the first source's, the weak model's, if it gives the answer in other words (ours).
+    """What `text` returns, and also the weak model's text (the first source's) if it gives `key` in other words (ours).
 
-    What the weak model knows of the task and the strong one does not stands in the weak text alone.
+    Only the weak text holds what the weak model knows of the task and the strong one does not.
     """
     source, chosen = text(question, key)
     found, first = {source: chosen}, next(iter(question.answers), "")

@@ -1,4 +1,4 @@
-"""Stage II: preference pairs of a weak completion and strong samples (paper; released code)."""
+"""Stage II: preference pairs, each of a weak completion and a sample of the strong model (paper; released code)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from w2s.seeds import derive
 class Pair:
     """Two responses with different final answers.
 
-    `confidence`: the majority's share of all samples; after early stopping its least value. `weight`: of its
-    loss. `weak_role` None: no text is weak.
+    `confidence`: the majority's share of all samples. After early stopping the share is not known: `confidence` is its
+    least possible value, `confidence_most` its largest. `weight`: of the pair's loss. `weak_role` None: neither
+    response is the weak model's.
     """
 
     id: str
@@ -34,8 +35,9 @@ def pairs(weak: Answered, samples: Sequence[Answered], rule: PairRule, seed: int
 
     1. Vote: the majority answer of the samples; its share is the confidence.
     2. Confidence >= tau (`rule.confidence`), else the question is dropped.
-    3. Contrast: a weak completion with the majority answer is chosen, against samples without it. Any other is
-       rejected, against samples with it, if confidence >= `rule.reject_confidence`.
+    3. Contrast: a weak completion with the majority answer is chosen, and samples with another answer are rejected. A
+       weak completion with another answer is rejected, and samples with the majority answer are chosen, if
+       confidence >= `rule.reject_confidence`.
 
     `seed` and the id decide which samples are taken.
     """
@@ -49,10 +51,11 @@ def pairs(weak: Answered, samples: Sequence[Answered], rule: PairRule, seed: int
 def contrast(
     weak: Answered, samples: Sequence[Answered], majority: Vote, role: Role, max_pairs: int, seed: int
 ) -> list[Pair] | str:
-    """The weak completion in its `role` against at most `max_pairs` samples of the other side.
+    """The weak completion in its `role`, paired with at most `max_pairs` samples for the opposite role.
 
-    Samples without an answer may be rejected (as released); empty, cut or undecided ones not, nor is a cut one chosen
-    (ours). Reasons: "all_samples_agree", "cut" (all samples of the other side are), "undecided".
+    A sample without an answer may be rejected (as released), but an empty or undecided one may not. A cut sample is
+    neither chosen nor rejected (ours). Reasons for no pairs: "all_samples_agree", "cut" (all samples for the opposite
+    role are), "undecided".
     """
     generator = random.Random(derive(seed, "pairs", weak.id))
     if role == "chosen":

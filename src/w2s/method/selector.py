@@ -1,4 +1,4 @@
-"""A selector: what is learnt from a question. A labeller: which answer a question gets.
+"""Types. A selector decides what is learnt from a question, a labeller which answer a question gets.
 
 Yours is a top-level function, `module:function` (docs/extending.md).
 """
@@ -18,9 +18,10 @@ class Judged:
     """What is known of one question, without gold.
 
     Args:
-        answers: "weak", "strong" (few-shot, or of the last iteration), others.
+        answers: one per role: "weak", "strong" (few-shot in iteration 1 of Stage I, of the models trained in the
+            iteration before in a later one), others.
         samples: of the strong model, or none.
-        match: equal answers have equal `key`s.
+        match: how answers are compared; two are equal if their `key`s are.
         sets: all samples by role, as "weak_samples".
     """
 
@@ -46,9 +47,9 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """Two responses to learn from: weak-ft and icl-ft one each, hybrid-ft both.
+    """Two responses to learn from: weak-ft learns `weak`, icl-ft `strong`, hybrid-ft and M_plus both.
 
-    If one is cut (`Answered.cut`), the question is dropped.
+    If one of them is cut (`Answered.cut`), the question is dropped.
     """
 
     weak: Answered
@@ -66,20 +67,20 @@ class Target:
 
 
 SelectorResult = Selected | Sequence[Target] | str | None
-"""What to learn from a question; else the reason to drop it, or None."""
+"""What to learn from a question; or the reason to drop it; None stands for "not_selected"."""
 
 Selector = Callable[[Judged], SelectorResult]
-"""It depends on this question alone, and is pickled by name."""
+"""A function of one question alone. It is pickled by name, so it must be at the top of a module."""
 
 ContrastResult = Sequence[Pair] | str
 """The preference pairs of a question, or the reason why there are none."""
 
 Contrast = Callable[[Judged], ContrastResult]
-"""Likewise."""
+"""As `Selector`, for preference pairs."""
 
 
 def targets(selected: Selected | Sequence[Target]) -> Sequence[Target]:
-    """A `Selected` is the weak response, then the strong one."""
+    """A list of targets; of a `Selected`, the weak response, then the strong one."""
     if isinstance(selected, Selected):
         return Target(selected.weak, "weak"), Target(selected.strong, "icl")
     return selected

@@ -12,9 +12,9 @@ from w2s.records import Answered
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """The majority answer (None: no sample answers), its share of all `n` samples, and votes per answer.
+    """The majority answer (None: no sample has one), its share of all `n` samples, and votes per answer.
 
-    `n` counts samples without an answer. `counts` is in order of first votes.
+    `n` includes samples without an answer. `counts` is in order of first votes.
     """
 
     key: str | None
@@ -26,8 +26,8 @@ class Vote:
 def vote(samples: Sequence[Answered]) -> Vote:
     """The majority vote of one question's samples; of tied answers the first wins.
 
-    No answer never wins, but stays in the denominator (released code: likewise above one half). An answer that stands
-    before a cut votes (released code: likewise).
+    A sample without an answer has no vote, but counts in the denominator (released code: the same where the share is
+    above one half). A cut sample votes if its answer stands before the cut (released code: the same).
     """
     counts = Counter(sample.key for sample in samples if sample.key is not None)
     if not counts:
@@ -37,12 +37,12 @@ def vote(samples: Sequence[Answered]) -> Vote:
 
 
 def rarest(votes: Vote) -> str:
-    """The answer with the fewest votes; of equal ones the last to come."""
+    """The answer with the fewest votes; of equally rare ones the one that came last."""
     return min(reversed([*votes.counts]), key=lambda key: votes.counts[key])
 
 
 def voter(samples: Sequence[Answered], key: str | None) -> Answered | None:
-    """The first sample with an answer, a whole one if there is; None: no sample has it."""
+    """The first sample that gives the answer `key`, if possible one that is not cut; None: no sample gives it."""
     giving = [sample for sample in samples if sample.key == key and key is not None]
     return next((sample for sample in giving if not sample.cut), next(iter(giving), None))
 
@@ -53,7 +53,7 @@ class PairRule:
 
     Args:
         confidence: tau, the least share of the majority (paper: 0.6).
-        reject_confidence: from here the weak completion may be rejected (released code: 0.8).
+        reject_confidence: the least share of the majority to reject the weak completion (released code: 0.8).
         max_pairs: per question (released code: 1 on GSM8K, 3 on MATH).
     """
 
@@ -65,13 +65,15 @@ class PairRule:
 Role = Literal["chosen", "rejected"]
 """The weak completion's side of a pair."""
 Reason = Literal["no_answer", "low_confidence", "unsure", "empty_weak_text", "cut"]
-"""Why there are no pairs; "unsure": the weak answer differs, below `reject_confidence`; "cut": the weak text is cut."""
+"""Why there are no pairs; "unsure": the weak answer differs, and the share is below `reject_confidence`; "cut": the
+weak text is cut."""
 
 
 def decide(weak: Answered, majority: Vote, rule: PairRule) -> Role | Reason:
     """The weak completion's role against the majority, or the reason why it has none.
 
-    Source: paper, released code. One without an answer may be rejected; an empty or cut one is never used (ours).
+    Source: paper, released code. A weak completion without an answer may be rejected; an empty or cut one is never used
+    (ours).
     """
     if majority.key is None:
         return "no_answer"
