@@ -1,9 +1,9 @@
-"""The paper in plain lines (Yang, Ma, Liu 2024, arXiv 2407.13647): PyTorch, transformers, and the method's functions.
+"""The paper (Yang, Ma, Liu 2024, arXiv 2407.13647) in PyTorch and transformers, with the rules of `w2s.method`.
 
 python examples/minimal.py      # two minutes on two CPU cores, on the shipped pair of tiny models; ends in a table
-python examples/minimal.py 20   # 20 questions per split instead of 100: only a try
+python examples/minimal.py 20   # 20 questions per split instead of 100: only to see that it runs
 
-It keeps nothing, resumes nothing, and gives no intervals: `w2s run tiny` does.
+It saves nothing, cannot resume, and has no ORPO, no control and no intervals: `w2s run tiny` has.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def answer(model, problems, shots=[], n=1) -> list[list[Answered]]:  # noqa: B00
 
 
 def log_probabilities(model, rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of each completion (with the end-of-text token) given its prompt: the sum over its tokens (B,), their number."""
+    """Of each completion with its end-of-text token: log-probability given the prompt (B,), number of tokens (B,)."""
     split = [(tokenizer(p).input_ids, [*tokenizer(f" {c}").input_ids, tokenizer.eos_token_id]) for p, c in rows]
     longest = max(len(p) + len(c) for p, c in split)
     ids = torch.tensor([p + c + [0] * (longest - len(p) - len(c)) for p, c in split])  # (B, T)
@@ -126,7 +126,8 @@ def main(size: int = 100) -> dict[str, float]:
     strong = [one for (one,) in answer(load(STRONG), train_2, shots)]
     evaluate("weak ICL", load(STRONG), shots)
 
-    # Stage I, twice: keep what both agree on; learn from the base on either's completions, and on both.
+    # Stage I, two iterations. Keep what both agree on. After the first, fine-tune the base on each side's completions,
+    # and let these two models answer; after the second, fine-tune it on both sides' completions.
     left, right = weak, strong
     for iteration in (1, 2):
         agreed = [(w, s) for w, s in zip(left, right, strict=True) if agrees(w, s)]

@@ -34,9 +34,12 @@ def naive(g: Graph, start: Supervision) -> None:
 
 
 def controls(g: Graph, start: Supervision, strategies: Mapping[str, Strategy]) -> dict[str, str]:
-    """Each strategy without weak labels: M, shown weak demonstrations, is its own weak model (ours).
+    """Build each strategy again without weak labels (ours).
 
-    Returns each strategy's control as it is evaluated.
+    M, shown weak demonstrations, takes the place of the weak model, and its majority that of the weak answers. Within a
+    control `g.evaluate` does nothing: only its last model is evaluated, here.
+
+    Returns the name of each strategy's control.
     """
     if CONTROL not in g.recipe.baselines:
         return {}
@@ -53,7 +56,7 @@ def controls(g: Graph, start: Supervision, strategies: Mapping[str, Strategy]) -
 
 
 def ceiling(g: Graph) -> None:
-    """M fine-tuned on gold `train_2`, which else only reports use."""
+    """M fine-tuned on gold `train_2`; apart from this model only reports use that gold."""
     if CEILING in g.recipe.baselines:
         model = g.fine_tune(CEILING, g.recipe.strong, g.gold_examples("train_2", g.recipe.strong))
         g.evaluate(CEILING, model, what="strong, fine-tuned on gold train_2")

@@ -1,4 +1,4 @@
-"""Answers of a model that was not trained on the question (ours): it votes for what it has learnt by heart."""
+"""Answers of models that were not trained on the question (ours): on training questions they repeat their training."""
 
 from __future__ import annotations
 

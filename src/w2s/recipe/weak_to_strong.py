@@ -1,6 +1,8 @@
 """The paper's method as a program (Yang, Ma, Liu 2024, arXiv 2407.13647). Builds steps; runs nothing.
 
-m is the weak model, M the strong one. The rules are in `w2s.method`.
+m is the weak model, M the strong one. `w2s.method` has the rules; `steps.graph`, `steps.selecting` and `steps.builder`
+have the methods of `g`. `recipe.baselines` has the baselines and the control, which is `weak_to_strong` again, from
+another `Supervision`.
 """
 
 from __future__ import annotations
@@ -18,11 +20,11 @@ class Supervision:
     """What a strategy starts from.
 
     Args:
-        weak_model: m, fine-tuned on gold `train_1` if there is one.
-        weak: D_weak, its answers to `train_2`; in the control, M's majority.
-        demonstrations: some of D_weak.
-        icl: D_icl, M's answers after these.
-        shown: demonstrations that `weak_model` is shown; in the control M is the weak model, shown these.
+        weak_model: m, fine-tuned on gold `train_1` if there is one; in the control M, untrained.
+        weak: D_weak, the answers of `weak_model` to `train_2`; in the control the majority of M's few-shot samples.
+        demonstrations: some of m's answers, also in the control.
+        icl: D_icl, M's few-shot answers after `demonstrations`, also in the control.
+        shown: demonstrations to give to `weak_model` whenever it answers: None; in the control `demonstrations`.
     """
 
     weak_model: ModelSource
@@ -45,11 +47,13 @@ def supervise(g: Graph) -> Supervision:
 
 
 def weak_to_strong(g: Graph, start: Supervision) -> Step:
-    """Both stages, to M_plus and an M_pro per loss. Returns the first M_pro, or M_plus."""
+    """Both stages: M_plus, and an M_pro per loss. Returns the first M_pro, or M_plus without losses."""
     M, recipe, last = g.recipe.strong, g.recipe, g.recipe.stage1_iterations
 
-    # Stage I. Keep the questions on which both final answers agree; learn from the base, each time, on the weak
-    # completions kept, on the ICL completions kept, on both. The first two models answer again, zero-shot.
+    # Stage I. Keep the questions on which both final answers agree. Fine-tune the base on the weak completions kept,
+    # and separately on the ICL completions kept. These two models answer zero-shot; their answers are D_weak and D_icl
+    # of the next iteration. After the last one, the base learns both completions: M_plus.
+    # Models that only `stage1_variants` requests are for the report.
     d_weak, d_icl = start.weak, start.icl
     trained: dict[str, Step] = {}
     for i in range(1, last + 1):
@@ -67,12 +71,12 @@ def weak_to_strong(g: Graph, start: Supervision) -> Step:
     # Stage II. M_plus answers `sampling.n` times (10). Where the share of its majority is at least tau,
     # `selection.confidence` (paper: 0.6), a weak completion with the majority's answer is chosen; from
     # `selection.reject_confidence` on (released code: 0.8), one with another answer is rejected.
-    # M_plus learns from the contrast.
+    # M_plus learns from these pairs. Their weak completions are `start.weak`, not those of the last iteration.
     m_pro: dict[str, Step] = {}
     if recipe.preference.losses:
         if recipe.crossfit == 1:
-            samples = g.sample("m_plus_samples", m_plus, weak=start.weak)
-        else:  # ours
+            samples = g.sample("m_plus_samples", m_plus, weak=start.weak)  # weak: for early stopping alone
+        else:  # ours: in place of M_plus, two models vote, each on questions that it has not learnt
             samples = crossfit.samples(g, "crossfit", agreed)
         pairs = g.pairs("stage2_pairs", start.weak, samples, what="Stage II: weak completions against the majority's")
         m_pro = {name: g.prefer(name, m_plus, pairs, loss) for name, loss in recipe.preference.models.items()}
@@ -94,13 +98,13 @@ def weak_to_strong(g: Graph, start: Supervision) -> Step:
 
 
 def agreement(g: Graph, iteration: int, d_weak: Step, d_icl: Step, start: Supervision) -> Step:
-    """What both agree on; the first is filled up if requested (MATH)."""
+    """The questions on which both agree; in iteration 1 more are added if `selection.augment_to` says so (MATH)."""
     name, selection = f"stage1_iter{iteration}", g.recipe.selection
     what = f"Stage I.{iteration}: both final answers agree"
     if selection.augment_to is None or iteration > 1:
         return g.agree(name, d_weak, d_icl, what=what)
     agreed = g.agree(f"{name}_agreed", d_weak, d_icl, augmented=True)
-    more = d_icl  # the questions on which they disagree, as in the released data; or those where a sample agrees
+    more = d_icl  # adds questions on which they disagree, as in the released data; "sampled": where a sample agrees
     if selection.augment == "sampled":
         more = g.sample_missed(f"{name}_samples", g.recipe.strong, start.demonstrations, agreed, d_weak)
     return g.augment(name, agreed, d_weak, more, what=what)

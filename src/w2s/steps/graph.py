@@ -1,4 +1,4 @@
-"""The method's words as steps with identity. Runs nothing, loads no model."""
+"""The steps that a recipe is written in, each with an identity. Runs nothing, loads no model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SOURCES = ("weak", "icl", "both")
 
 
 class Graph(ReinforceBuilder):
-    """One method per verb of the method."""
+    """Most methods build a step: a model, its answers, or a selection. More of them are in the base classes."""
 
     def control(self) -> Graph:
         """The control's graph: steps `control_NAME`, one loss, no evaluation."""
@@ -226,7 +226,11 @@ class Graph(ReinforceBuilder):
     def sample(
         self, name: str, model: ModelSource, demonstrations: Step | None = None, *, weak: Step | None = None
     ) -> Step:
-        """`sampling.n` completions per train_2 question, fewer if `sampling.adaptive`; without `weak`, for a vote."""
+        """`sampling.n` completions per train_2 question; no completion depends on `weak`.
+
+        With `sampling.adaptive` there are fewer: as many as settle the pairs with the answers `weak`, or without `weak`
+        the majority.
+        """
         sampling = self.recipe.sampling
         judged = weak or "vote" if sampling.adaptive else None
         return self._answer(
@@ -267,7 +271,7 @@ class Graph(ReinforceBuilder):
         against: Sequence[str] = (),
         highlight: bool = False,
     ) -> None:
-        """Accuracy on test, compared with models `against`; pass@k and maj@k if requested."""
+        """Accuracy on test, compared with models `against`; pass@k and maj@k if requested. In a control: nothing."""
         if self._prefix:
             return
         self._evaluated[name] = catalog.Evaluated(name=name, what=what, against=tuple(against), highlight=highlight)
