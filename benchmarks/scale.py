@@ -117,21 +117,21 @@ def step(name: str, folder: Path) -> dict[str, Any]:
     from w2s.engines.scripted import ScriptedEngine
     from w2s.flow.step import Context
     from w2s.prompting import PLAIN
-    from w2s.steps import generate, launch, select
-    from w2s.steps.params import Resources, prompted
+    from w2s.steps import generate, launch, rules, select
+    from w2s.steps.params import Resources, Selection, prompted
 
     launch.engine = lambda *_, **__: ScriptedEngine(answer)
     common = prompted(PLAIN)
     reading = common | {"style": "gsm8k", "match": "equivalent"}
-    selection = select.Selection(**reading)
+    selection = Selection(**reading)
     steps: dict[str, tuple[Callable[[Context], dict[str, Any]], tuple[str, ...], Any]] = {
         "all_examples": (select.all_examples, ("weak",), selection),
-        "agree": (select.agree, ("weak", "strong"), select.Agree(**reading)),
+        "agree": (select.agree, ("weak", "strong"), rules.Agree(**reading)),
         "majority": (select.majority, ("samples",), selection),
         "pairs": (
             select.build_pairs,
             ("weak", "samples"),
-            select.Pairs(**reading, confidence=0.6, reject_confidence=0.8, max_pairs=1, seed=0),
+            rules.Pairs(**reading, confidence=0.6, reject_confidence=0.8, max_pairs=1, seed=0),
         ),
         "sample": (
             generate.answer,

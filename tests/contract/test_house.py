@@ -49,6 +49,26 @@ def test_no_function_outside_the_command_line_has_more_than_eight_parameters() -
     assert not found
 
 
+def imports(tree: ast.Module) -> Iterator[str]:
+    """The full name of each thing that a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_nothing_private_of_another_module_is_imported() -> None:
+    """A release of its package may remove it. One is needed: the public parser cannot be corrected."""
+    found = {
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for name in imports(ast.parse(path.read_text(encoding="utf-8")))
+        if any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
+    }
+    assert found == {"answers/math/symbolic.py: latex2sympy2_extended.latex2sympy2._Latex2Sympy"}
+
+
 def test_the_shipped_models_are_small_and_hold_no_pickles() -> None:
     files = [path for path in (ROOT / "src/w2s/assets").rglob("*") if path.is_file()]
     assert {path.parent.name for path in files} == {"tiny-strong", "tiny-weak"}

@@ -194,10 +194,11 @@ def select(
     from w2s import tasks
     from w2s.method.certificate import Promise
     from w2s.verbs import labelling
+    from w2s.verbs.sources import Sources
 
     rest: dict[str, Any] = dict(options)
     named = _taken(rest, "calibration", "only_shared", *_READING[:3])
-    sources = labelling.Sources(answers=answers, samples=samples, **named)
+    sources = Sources(answers=answers, samples=samples, **named)
     stated = {name: value for name, value in _taken(rest, "precision", "confidence").items() if value is not None}
     usual = {"precision": labelling.PRECISION, "confidence": labelling.CONFIDENCE}
     promise = Promise(**usual | stated) if stated else None

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from w2s.errors import UserError
-
 if TYPE_CHECKING:
     from w2s.costs.plan import Assumptions, Plan
     from w2s.flow.observer import Observer
@@ -56,6 +54,8 @@ def run(
             settings: before anything is computed with any seed. Finished steps stay.
     """
     if seeds is not None:
+        from w2s.api.seeds import several
+
         return _run_seeds(several(recipe, overrides, out, limit, (seed, seeds)), observer, replace)
     prepared = _prepared(recipe, overrides, out, limit, seed)
     return _run(prepared, _refuse(prepared, set()), observer, replace)
@@ -237,36 +237,6 @@ def _refuse(prepared: Prepared, known: set[str]) -> Plan:
             _log.warning("%s", note)
         known.add(str(note))
     return made
-
-
-def several(
-    recipe: str | Path | Prepared,
-    overrides: Sequence[str],
-    out: File | None,
-    limit: int | None,
-    given: tuple[int | None, Sequence[int]],
-    *,
-    planning: bool = False,
-) -> list[Prepared]:
-    """The recipe with each seed; `given`: --seed and --seeds.
-
-    Raises:
-        UserError: as `run`.
-    """
-    from w2s import recipe as recipes
-    from w2s import seeds as numbers
-
-    seed, seeds = given
-    if seed is not None or any(override.partition("=")[0].strip() in ("seed", "recipe.seed") for override in overrides):
-        raise UserError("--seed and --seeds are given at once", field="--seeds", hint="leave --seed out")
-    if isinstance(recipe, recipes.Prepared):
-        raise UserError("a prepared recipe has one seed", field="seeds", expected="a preset or a file")
-    return [
-        recipes.prepare(
-            str(recipe), overrides, out=out, limit=limit, seed=number, planning=planning, one_of_several=True
-        )
-        for number in numbers.distinct(list(seeds), "--seeds")
-    ]
 
 
 def _prepared(

@@ -31,6 +31,21 @@ def lines(plan: Plan) -> list[str]:
     return [line for name, text in _facts(plan) for line in _wrapped(name, text)]
 
 
+def together(plan: Plan, folders: Sequence[Path]) -> list[str]:
+    """What the plan of several seeds costs for all: nothing of theirs is made yet."""
+    names, of = [folder.name for folder in folders[1:]], len(folders)
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    most, seconds = disk.most(plan.disk), plan.budget.seconds
+    parts = [f"{sum(step.expected_tokens for step in plan.steps) * of:,} tokens"]
+    parts += [f"disk {'unknown' if most is None else f'{size_of(most * of)} at most'}"]
+    parts += [f"time {'unknown' if seconds is None else took(seconds * of)}"]
+    why = "nothing is made yet, and a seed changes what is sampled, not what it costs"
+    return [
+        *_wrapped("the same", f"{', '.join(names[:NAMED])}{more}: {why}"),
+        *_wrapped("together", f"{of:,} seeds: {', '.join(parts)}"),
+    ]
+
+
 def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     refusals = [finding for finding in plan.findings if finding.refusal]
     due = any(step.decision in ("run", "rerun") for step in plan.steps)

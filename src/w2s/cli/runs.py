@@ -82,6 +82,7 @@ def plan(
     """
     from w2s import findings
     from w2s import seeds as numbers
+    from w2s.cli import outlook
     from w2s.config import load
     from w2s.costs import budget
     from w2s.costs.plan import Assumptions
@@ -96,21 +97,23 @@ def plan(
     )
     source, overrides = load.split_arguments(arguments or [])
     if seeds is None:
-        plans = {"": w2s.plan(source, *overrides, out=out, limit=limit, seed=seed, assumptions=assumptions)}
+        one = w2s.plan(source, *overrides, out=out, limit=limit, seed=seed, assumptions=assumptions)
+        plans: list[tuple[Plan, list[Path]]] = [(one, [])]
     else:
-        from w2s.api.runs import several
+        from w2s.api import seeds as several
 
-        prepared = several(source, overrides, out, limit, (seed, numbers.several(seeds)), planning=True)
-        plans = {f"{each.folder}": w2s.plan(each, assumptions=assumptions) for each in prepared}
-    found = list({str(finding): finding for made in plans.values() for finding in made.findings}.values())
+        plans = several.plans(source, overrides, out, limit, (seed, numbers.several(seeds)), assumptions)
+    found = list({str(finding): finding for made, _ in plans for finding in made.findings}.values())
     if as_json:
-        dicts = [{"folder": folder, **made.as_dict()} if folder else made.as_dict() for folder, made in plans.items()]
-        say([json.dumps(dicts if seeds else dicts[0], indent=1, default=lambda value: value.model_dump())])
+        dicts = [{"folder": str(folder), **made.as_dict()} for made, folders in plans for folder in folders]
+        say([json.dumps(dicts or plans[0][0].as_dict(), indent=1, default=lambda value: value.model_dump())])
     else:
-        for folder, made in plans.items():
-            if folder:
-                say([folder])
+        for made, folders in plans:
+            if folders:
+                say([f"{folders[0]}"])
             _print_plan(made, steps, replace)
+            if len(folders) > 1:
+                say(outlook.together(made, folders))
     findings.refuse(found)
 
 

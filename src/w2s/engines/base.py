@@ -7,12 +7,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from w2s import prompting
+from w2s.callback import Callback
 from w2s.config.choices import Dtype
 from w2s.config.schema import Runtime
 from w2s.errors import UserError, one_of
 
 if TYPE_CHECKING:
     from w2s.engines.isolated import Processes
+
+ticks: Callback[[int, int]] = Callback("ticks")
+"""Progress from inside a batch: its finished rows, and its tokens so far.
+
+An engine need not tell, and one of a user's own may: the signature stays `run(batch, decoding)`.
+"""
 
 
 @dataclass(frozen=True, slots=True)

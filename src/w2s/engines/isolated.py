@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from w2s.config.schema import Runtime
-from w2s.engines import ticks
-from w2s.engines.base import Completion, Decoding, Engine, Loading, Request
+from w2s.engines.base import Completion, Decoding, Engine, Loading, Request, ticks
 from w2s.errors import UserError
 
 LOG_BYTES = 4000

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar, runtime_checkable
 
 from w2s.data import disk, sealed
-from w2s.engines import ticks
-from w2s.engines.base import Completion, Decoding, Engine, Request
+from w2s.engines.base import Completion, Decoding, Engine, Request, ticks
 from w2s.errors import UserError
 
 Item = TypeVar("Item")

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from w2s import models, seeds
-from w2s.engines import isolated, ticks, vllm_base
-from w2s.engines.base import Completion, Decoding, Engine, Loading, Request
+from w2s.engines import isolated, vllm_base
+from w2s.engines.base import Completion, Decoding, Engine, Loading, Request, ticks
 from w2s.engines.checks import CheckedEngine
 from w2s.engines.tokens import Tokens, end_tokens
 from w2s.errors import UserError

@@ -9,25 +9,19 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from jinja2 import TemplateError, nodes, pass_context
+from jinja2 import nodes, pass_context
 from jinja2.environment import Template
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
-BUDGET = 1_000_000
-"""Steps and characters: some seconds, tens of MB."""
-
-PER_CHARACTER = 100
-"""More per character of the messages."""
+from w2s.models import rendering_budget as budget
 
 LARGEST = 200_000
 """Characters of a template."""
@@ -65,12 +59,6 @@ _PARAMETERS = {
 _SPECIFIED = re.compile(r"\{[^{}]*[:!.\[{]")
 """A field with more than a name."""
 
-_left: ContextVar[list[int]] = ContextVar("left")
-
-
-class LimitError(TemplateError):
-    """The budget is spent."""
-
 
 def render(template: Template, size: int, values: Mapping[str, Any]) -> str:
     """Render a template; `size`: characters of the messages.
@@ -78,11 +66,8 @@ def render(template: Template, size: int, values: Mapping[str, Any]) -> str:
     Raises:
         LimitError: it exceeds its budget.
     """
-    token = _left.set([BUDGET + PER_CHARACTER * size])
-    try:
+    with budget.of(size):
         return template.render(values)
-    finally:
-        _left.reset(token)
 
 
 class Environment(ImmutableSandboxedEnvironment):
@@ -101,12 +86,12 @@ class Environment(ImmutableSandboxedEnvironment):
         del self.globals["lipsum"]
         self.globals.update(functions)
         self.filters = {name: _paid(self.filters[name], name) for name in FILTERS}
-        self.filters |= {"tojson": _to_json, "_items": _items, "_sized": _sized}
+        self.filters |= {"tojson": _to_json, "_items": budget.items, "_sized": budget.sized}
         self.tests = {name: _paid(test, name) for name, test in self.tests.items()}
 
     def from_string(self, source: Any, *args: Any, **kwargs: Any) -> Template:
         if len(source) > LARGEST:
-            raise LimitError(f"it has more than {LARGEST:,} characters")
+            raise budget.LimitError(f"it has more than {LARGEST:,} characters")
         return super().from_string(source, *args, **kwargs)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -127,94 +112,50 @@ class Environment(ImmutableSandboxedEnvironment):
         def bounded(*args: Any, **kwargs: Any) -> str:
             if _SPECIFIED.search(text):
                 raise SecurityError("str.format with more than names and numbers in braces")
-            _spend(text.count("{") * (_size(args) + _size(kwargs)))
+            budget.spend(text.count("{") * (budget.size(args) + budget.size(kwargs)))
             return wrapped(*args, **kwargs)
 
         return bounded
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         if isinstance(argument, tuple):  # hashed, and its parts may be shared
-            _size(argument)
+            budget.size(argument)
         return super().getitem(obj, argument)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        _spend(1)
+        budget.spend(1)
         if operator == "*":
             for many, number in ((left, right), (right, left)):
                 if isinstance(many, (str, list, tuple)) and isinstance(number, int):
-                    _spend(len(many) * max(0, number))
+                    budget.spend(len(many) * max(0, number))
         if isinstance(left, int) and isinstance(right, int):
             bits = left.bit_length() * max(0, right) if operator == "**" else left.bit_length() + right.bit_length()
             if bits > BITS:
-                raise LimitError(f"a number of more than {BITS} bits")
+                raise budget.LimitError(f"a number of more than {BITS} bits")
         if operator == "%" and isinstance(left, str):
             if "%" in re.sub(r"%[%sd]", "", left):
                 raise SecurityError("a format with more than %s and %d")
-            _spend(left.count("%") * _size(right))
-        return _made(super().call_binop(context, operator, left, right))
+            budget.spend(left.count("%") * budget.size(right))
+        return budget.made(super().call_binop(context, operator, left, right))
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "")
-        _spend(1 + _length(owner))
+        budget.spend(1 + budget.length(owner))
         if isinstance(obj, LoopContext):
-            args = tuple(_items(arg) for arg in args)
+            args = tuple(budget.items(arg) for arg in args)
         elif isinstance(owner, str) and name == "join" and args:
-            args = ([*_items(args[0])], *args[1:])
-            _spend(len(args[0]) * len(owner))
+            args = ([*budget.items(args[0])], *args[1:])
+            budget.spend(len(args[0]) * len(owner))
         elif isinstance(owner, str) and name == "replace" and len(args) > 1:
-            _spend(owner.count(args[0]) * len(args[1]))
-        _size(args)
-        _size(kwargs)
-        return _made(super().call(context, obj, *args, **kwargs))
-
-
-def _spend(amount: int) -> None:
-    left = _left.get()
-    left[0] -= amount
-    if left[0] < 0:
-        raise LimitError("it takes too many steps, or writes too much")
-
-
-def _length(value: Any) -> int:
-    return len(value) if isinstance(value, (str, list, tuple, dict)) else 0
-
-
-def _size(value: Any) -> int:
-    """Characters and parts, paid for; shared parts count repeatedly."""
-    _spend(1)
-    if isinstance(value, str):
-        _spend(len(value))
-        return len(value)
-    if isinstance(value, Namespace):
-        value = object.__getattribute__(value, "_Namespace__attrs")
-    if isinstance(value, (dict, ItemsView)):
-        pairs = value.items() if isinstance(value, dict) else value
-        return 1 + sum(_size(key) + _size(part) for key, part in pairs)
-    if isinstance(value, (list, tuple, set, frozenset, KeysView, ValuesView)):
-        return 1 + sum(map(_size, value))
-    return 1
-
-
-def _items(value: Any) -> Iterator[Any]:
-    for item in value:
-        _spend(1)
-        yield item
-
-
-def _sized(value: Any) -> Any:
-    _size(value)
-    return value
-
-
-def _made(value: Any) -> Any:
-    """A result, paid for; iterators pay per item."""
-    _spend(_length(value))
-    return _items(value) if isinstance(value, Iterator) else value
+            budget.spend(owner.count(args[0]) * len(args[1]))
+        budget.size(args)
+        budget.size(kwargs)
+        return budget.made(super().call(context, obj, *args, **kwargs))
 
 
 @pass_context
 def _output(context: Context, value: Any) -> Any:
-    return _sized(value)
+    return budget.sized(value)
 
 
 def _paid(function: Any, name: str) -> Callable[..., Any]:
@@ -222,21 +163,21 @@ def _paid(function: Any, name: str) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        _spend(1)
+        budget.spend(1)
         if name == "join":
-            args = (args[0], [*_items(args[1])], *args[2:])
+            args = (args[0], [*budget.items(args[1])], *args[2:])
         named = dict(zip(_PARAMETERS.get(name, ()), args, strict=False)) | kwargs
         if name == "join":
-            _spend(len(named["value"]) * _size(named.get("d", "")))
+            budget.spend(len(named["value"]) * budget.size(named.get("d", "")))
         elif name == "replace":
-            text, old, new = (str(_sized(named.get(key, ""))) for key in ("s", "old", "new"))
-            _spend(text.count(old) * len(new))
+            text, old, new = (str(budget.sized(named.get(key, ""))) for key in ("s", "old", "new"))
+            budget.spend(text.count(old) * len(new))
         elif name == "indent":
-            width, lines = named.get("width", 4), len(str(_sized(named["s"])).splitlines()) + 1
-            _spend(lines * (max(0, width) if isinstance(width, int) else _size(width)))
+            width, lines = named.get("width", 4), len(str(budget.sized(named["s"])).splitlines()) + 1
+            budget.spend(lines * (max(0, width) if isinstance(width, int) else budget.size(width)))
         for value in (*args, *kwargs.values()):
-            _spend(_length(value)) if name in FREE else _size(value)
-        return _made(function(*args, **kwargs))
+            budget.spend(budget.length(value)) if name in FREE else budget.size(value)
+        return budget.made(function(*args, **kwargs))
 
     return call
 
@@ -245,7 +186,7 @@ def _to_json(
     value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
 ) -> str:
     """Without HTML escapes, as in transformers."""
-    _size(value)
+    budget.size(value)
     if isinstance(indent, int) and indent > 16:
         raise SecurityError("an indent of more than 16")
     for text in (indent, *(separators or ())):
@@ -254,7 +195,7 @@ def _to_json(
     encoder = json.JSONEncoder(ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
     chunks = []
     for chunk in encoder.iterencode(value):
-        _spend(len(chunk))
+        budget.spend(len(chunk))
         chunks.append(chunk)
     return "".join(chunks)
 

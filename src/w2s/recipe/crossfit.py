@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from w2s.flow.step import Step
 from w2s.steps.graph import Graph
 
@@ -14,17 +16,19 @@ def models(g: Graph, name: str, learnt: Step) -> list[Step]:
 
 def samples(g: Graph, name: str, learnt: Step) -> Step:
     """`sampling.n` completions per train_2 question, each half's by M as fine-tuned on the other half of `learnt`."""
-    parts = []
-    for number, model in enumerate(models(g, name, learnt)):
-        others = g.half(f"{name}_questions_{1 - number}", g.questions["train_2"], 1 - number)
-        parts.append(g.every_sample(f"{name}_samples_{1 - number}", model, only=others))
+    halves = _unseen(g, name, models(g, name, learnt), g.questions["train_2"])
+    parts = [g.every_sample(f"{name}_samples_{number}", judge, only=half) for number, judge, half in halves]
     return g.union(f"{name}_samples", *parts)
 
 
 def answers(g: Graph, name: str, judges: list[Step], split: str, questions: Step) -> Step:
     """A greedy completion per question of a split, each half's by the judge of the other half."""
-    parts = []
-    for number, model in enumerate(judges):
-        others = g.half(f"{name}_questions_{1 - number}", questions, 1 - number)
-        parts.append(g.answer(f"{name}_{1 - number}", model, split, only=others))
-    return g.union(name, *parts)
+    halves = _unseen(g, name, judges, questions)
+    return g.union(name, *(g.answer(f"{name}_{number}", judge, split, only=half) for number, judge, half in halves))
+
+
+def _unseen(g: Graph, name: str, judges: Sequence[Step], questions: Step) -> Iterator[tuple[int, Step, Step]]:
+    """The number of a half, its judge, which learnt the other half, and its questions."""
+    for learnt, judge in enumerate(judges):
+        number = 1 - learnt
+        yield number, judge, g.half(f"{name}_questions_{number}", questions, number)

@@ -13,8 +13,8 @@ from w2s.flow import fingerprint
 from w2s.flow.step import Step
 from w2s.records import Question
 from w2s.seeds import derive
-from w2s.steps import catalog, evaluate, generate, select, supervise
-from w2s.steps.params import Resources, prompted
+from w2s.steps import catalog, evaluate, generate, supervise
+from w2s.steps.params import Resources, Selection, prompted
 from w2s.steps.sources import ModelSource, Sources
 
 THRESHOLDS = {"confidence", "reject_confidence", "max_pairs"}
@@ -146,7 +146,7 @@ class StepBuilder:
         self,
         name: str,
         run: Callable[..., Any],
-        params: select.Selection,
+        params: Selection,
         inputs: Mapping[str, Step],
         version: int = 1,
     ) -> Step:

@@ -17,7 +17,7 @@ from w2s.errors import BranchEnds
 from w2s.flow.step import Context, Params, Step
 from w2s.method import voting
 from w2s.records import Answered
-from w2s.steps import label, select
+from w2s.steps import label, rules, select
 from w2s.steps.evaluate import Graded
 from w2s.tasks import gold
 
@@ -29,9 +29,9 @@ class Decided(Params):
     """A selection: the steps whose answers it got, by role, and its settings."""
 
     answers: dict[str, str]
-    agree: select.Agree | None = None
-    pairs: select.Pairs | None = None
-    contrast: select.ContrastBy | None = None
+    agree: rules.Agree | None = None
+    pairs: rules.Pairs | None = None
+    contrast: rules.ContrastBy | None = None
 
 
 class Judged(Graded):
@@ -130,12 +130,11 @@ def _decide(of: Decided, answers: Mapping[str, Sequence[Answered]]) -> str:
     """Why a question was not kept."""
     by = of.pairs or of.contrast
     if by is not None:
-        make = select.pair_maker(by) if isinstance(by, select.Pairs) else select.contrast_maker(by)
-        pairs = make(selections.judged(answers, by.rule))
+        pairs = rules.contrast(by)(selections.judged(answers, by.rule))
         return pairs if isinstance(pairs, str) else pairs[0].weak_role or "kept"
     if of.agree is None:
         return "not_kept"  # it depends on all questions together
-    selected = selections.decision(answers, of.agree.rule, select.selector(of.agree))
+    selected = selections.decision(answers, of.agree.rule, rules.selector(of.agree))
     return selected if isinstance(selected, str) else "kept"
 
 

@@ -18,7 +18,7 @@ from w2s.method.certified import Graded, at_least, certified, halves
 from w2s.method.label_model import LabelModel
 from w2s.method.selector import Judged, Label, Target
 from w2s.records import Answered
-from w2s.steps.select import Selection
+from w2s.steps.params import Selection
 
 HELD = "held_"
 """Roles of the answers to held-back questions: "held_weak" beside "weak"."""

@@ -36,7 +36,8 @@ def training(function: Callable[..., Any], context: Context[Any]) -> Iterator[Ca
     if context.processes is not None:
         context.processes.release()
     if context.runtime.launcher == "local":
-        from w2s.training import loop, measures
+        from w2s.training import loop
+        from w2s.training.history import measures
 
         try:
             with measures.heard(context.measure):

@@ -32,6 +32,10 @@ class Prompted(Params):
     prompt_hash: str
 
 
+class Selection(Reading, Prompted):
+    """What all selections share."""
+
+
 def prompted(builder: Builder) -> dict[str, str]:
     """The fields of `Prompted`."""
     return {"prompt": builder.prompt("?"), "prompt_hash": builder.hash}

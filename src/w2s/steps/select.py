@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from w2s.config import functions
 from w2s.config.choices import Match, other_match
 from w2s.data import jsonl, selections, trl
 from w2s.data.selections import Files, SelectionCounts
-from w2s.errors import BranchEnds, UserError
+from w2s.errors import BranchEnds
 from w2s.flow.step import Context
-from w2s.method import agreement, demonstrations, early_stopping, voting
 from w2s.method import augment as method
-from w2s.method.pairs import Pair, pairs
-from w2s.method.selector import Contrast, Judged, Selected, Target
-from w2s.method.voting import PairRule
+from w2s.method import demonstrations, voting
 from w2s.records import Response
-from w2s.steps import io
-from w2s.steps.params import Prompted, Reading
-
-
-class Selection(Reading, Prompted):
-    """What all selections share."""
+from w2s.steps import io, rules
+from w2s.steps.params import Selection
+from w2s.steps.rules import Agree, ContrastBy, Pairs
 
 
 class Demonstrations(Selection):
@@ -34,30 +27,6 @@ class Demonstrations(Selection):
 
     k: int
     mode: Literal["random", "selected"]
-    seed: int
-
-
-class Agree(Selection):
-    """Settings of an agreement.
-
-    Args:
-        nothing_agrees: when completions without an answer agree.
-        augmented: an empty set does not end the branch.
-    """
-
-    nothing_agrees: Literal["neither empty"] | None = None
-    augmented: bool | None = None
-    by: str | None = None
-    by_source: str | None = None
-    settings: dict[str, Any] | None = None
-
-
-class ContrastBy(Selection):
-    """A function that makes pairs; `by_source` is the hash of a user's own."""
-
-    by: str
-    by_source: str | None = None
-    settings: dict[str, Any] | None = None
     seed: int
 
 
@@ -72,16 +41,6 @@ class Augment(Missed):
 
     augment: Literal["sampled", "disagreeing"]
     seed: int
-
-
-class Pairs(Selection):
-    """Thresholds of Stage II; `n` samples per question if adaptive."""
-
-    confidence: float
-    reject_confidence: float
-    max_pairs: int
-    seed: int
-    n: int | None = None
 
 
 def choose_demonstrations(context: Context[Demonstrations]) -> dict[str, Any]:
@@ -118,7 +77,7 @@ def agree(context: Context[Agree]) -> dict[str, Any]:
     An empty set ends the branch unless `augmented`. `same_text`: questions where both texts are one.
     """
     rule, builder, counts = context.params.rule, context.resources.builder, SelectionCounts()
-    by = selector(context.params)
+    by = rules.selector(context.params)
     with selections.open_files(_weak_first(context.inputs)) as files:
         kept = selections.select(files, rule, counts, by, on_progress=context.progress)
         rows = (row for question, selected in kept for row in trl.examples(question.raw.id, selected, builder))
@@ -139,7 +98,7 @@ def agree(context: Context[Agree]) -> dict[str, Any]:
 def contrast(context: Context[ContrastBy]) -> dict[str, Any]:
     """Write the preference pairs that a function of one question makes."""
     rule, builder, counts = context.params.rule, context.resources.builder, SelectionCounts()
-    make = contrast_maker(context.params)
+    make = rules.contrast(context.params)
     with selections.open_files(_weak_first(context.inputs)) as files:
         made = selections.pairs(files, rule, counts, make, compare=False, on_progress=context.progress)
         rows = (trl.preference(question.raw.id, pair, builder) for question, pairs in made for pair in pairs)
@@ -154,43 +113,6 @@ def contrast(context: Context[ContrastBy]) -> dict[str, Any]:
 def _weak_first(inputs: Mapping[str, Path]) -> dict[str, Path]:
     """Inputs by role, weak first: its questions count."""
     return {role: inputs[role] for role in sorted(inputs, key=lambda role: (role != "weak", role != "strong", role))}
-
-
-def selector(params: Agree) -> Callable[[Judged], Any]:
-    """The rule for one question."""
-    if params.by is None:
-        return agreement.select
-    return _checked(params.by, "selection.by", params.settings or {})
-
-
-def contrast_maker(params: ContrastBy) -> Contrast:
-    """The rule for one question."""
-    return _checked(params.by, "strategies", (params.settings or {}) | {"seed": params.seed})
-
-
-def _checked(name: str, field: str, settings: Mapping[str, Any]) -> Callable[[Judged], Any]:
-    """The function of that name, with its settings; a user's faults are UserError."""
-    function = functions.load(name, field)
-
-    def call(question: Judged) -> Any:
-        try:
-            result = function(question, **settings)
-        except Exception as error:
-            problem = f"fails on question {question.id!r} ({type(error).__name__}: {error})"
-            raise UserError(f"{name} {problem}", field=field) from error
-        if not (result is None or isinstance(result, Selected | str) or _all_of(result, Target, Pair)):
-            raise UserError(
-                f"{name} returns {type(result).__name__} for question {question.id!r}",
-                field=field,
-                expected="Selected(weak, strong), a list of Target or of Pair, a reason, or None",
-            )
-        return result
-
-    return call
-
-
-def _all_of(values: Any, *types: type) -> bool:
-    return isinstance(values, Sequence) and all(isinstance(value, types) for value in values)
 
 
 def missed(context: Context[Missed]) -> dict[str, Any]:
@@ -265,7 +187,7 @@ def build_pairs(context: Context[Pairs]) -> dict[str, Any]:
     text.
     """
     params, rule = context.params, context.params.rule
-    make = pair_maker(params)
+    make = rules.contrast(params)
     counts, roles = SelectionCounts(), Counter[str | None]()
 
     def preferences(files: Files) -> Iterator[dict[str, Any]]:
@@ -292,15 +214,6 @@ def build_pairs(context: Context[Pairs]) -> dict[str, Any]:
         "undecided": counts.undecided,
         **(_differences(counts, rule.match) if params.n is None else {}),
     }
-
-
-def pair_maker(params: Pairs) -> Contrast:
-    """The rule for one question."""
-    rule = PairRule(params.confidence, params.reject_confidence, params.max_pairs)
-    make = partial(pairs, rule=rule, seed=params.seed)
-    if params.n is not None:
-        make = partial(early_stopping.settled_pairs, rule=rule, seed=params.seed, n=params.n)
-    return lambda question: make(question.weak, question.samples)
 
 
 def _differences(counts: SelectionCounts, match: Match) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from w2s.config import functions
 from w2s.errors import UserError
 from w2s.flow.step import Step
 from w2s.method.selector import ContrastResult, SelectorResult
-from w2s.steps import label, select
+from w2s.steps import label, rules, select
 from w2s.steps.builder import THRESHOLDS, StepBuilder
+from w2s.steps.params import Selection
 from w2s.steps.sources import ModelSource
 
 Settings = Mapping[str, Any] | None
@@ -27,10 +28,10 @@ class SelectionBuilder(StepBuilder):
         return self._select(name, select.choose_demonstrations, params, {"weak": weak})
 
     def all_examples(self, name: str, weak: Step) -> Step:
-        return self._select(name, select.all_examples, select.Selection(**self._selection()), {"weak": weak})
+        return self._select(name, select.all_examples, Selection(**self._selection()), {"weak": weak})
 
     def majority(self, name: str, samples: Step) -> Step:
-        return self._select(name, select.majority, select.Selection(**self._selection()), {"samples": samples})
+        return self._select(name, select.majority, Selection(**self._selection()), {"samples": samples})
 
     def agree(
         self, name: str, weak: Step, strong: Step, *, what: str = "", augmented: bool = False, **others: Step
@@ -42,7 +43,7 @@ class SelectionBuilder(StepBuilder):
         inputs, by = {"weak": weak, "strong": strong, **others}, self.recipe.selection.by
         if by != "agreement":
             return self._by(name, functions.load(by, "selection.by"), None, what, inputs, augmented)
-        params = select.Agree(
+        params = rules.Agree(
             **self._selection(),
             nothing_agrees="neither empty" if self.recipe.selection.match == "string" else None,
             augmented=augmented or None,
@@ -60,7 +61,7 @@ class SelectionBuilder(StepBuilder):
         self, name: str, by: Callable[..., ContrastResult], *, what: str = "", settings: Settings = None, **inputs: Step
     ) -> Step:
         """The pairs that `by` makes of each question; it also gets a `seed`."""
-        params = select.ContrastBy(
+        params = rules.ContrastBy(
             **self._selection(), **_named(by, settings, "seed"), settings=settings, seed=self._seed(name)
         )
         return self._measured(self._select(name, select.contrast, params, inputs), what)
@@ -89,7 +90,7 @@ class SelectionBuilder(StepBuilder):
         inputs: Mapping[str, Step],
         augmented: bool = False,
     ) -> Step:
-        params = select.Agree(
+        params = rules.Agree(
             **self._selection(), augmented=augmented or None, **_named(selector, settings), settings=settings
         )
         step = self._select(name, select.agree, params, inputs)
@@ -113,7 +114,7 @@ class SelectionBuilder(StepBuilder):
     def pairs(self, name: str, weak: Step, samples: Step, *, what: str = "") -> Step:
         thresholds = self.recipe.selection.model_dump(include=THRESHOLDS)
         n = self.recipe.sampling.n if self.recipe.sampling.adaptive else None
-        params = select.Pairs(**self._selection(), **thresholds, seed=self._seed(name), n=n)
+        params = rules.Pairs(**self._selection(), **thresholds, seed=self._seed(name), n=n)
         return self._measured(self._select(name, select.build_pairs, params, {"weak": weak, "samples": samples}), what)
 
 

@@ -10,7 +10,11 @@ from typing import Any, NamedTuple
 
 import torch
 
+from w2s.callback import Callback
 from w2s.training.early_stop import DropStop
+
+measures: Callback[[int, Mapping[str, float]]] = Callback("measures")
+"""What a training measures at each step, while it runs: the step's number, from 1, and values by name."""
 
 _LAST = 10
 """Steps of the last means."""

@@ -18,10 +18,10 @@ import transformers
 
 from w2s import models
 from w2s.errors import UserError
-from w2s.training import data, distributed, measures, signals
+from w2s.training import data, distributed, signals
 from w2s.training.data import Encoded
 from w2s.training.early_stop import DropStop
-from w2s.training.history import History, Measured, TrainResult
+from w2s.training.history import History, Measured, TrainResult, measures
 from w2s.training.losses import Loss, Part
 from w2s.training.model import SharedModel
 from w2s.training.saver import Saver

@@ -12,7 +12,7 @@ def check(name: str) -> None:
     """UserError: the hub's client is missing, the hub may not be asked, or it would take no such name."""
     _client(name)
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils._validators import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined] # public, yet without `as`
 
     try:
         validate_repo_id(name)

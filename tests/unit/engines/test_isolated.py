@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from w2s.engines import isolated, journal, scripted, ticks
-from w2s.engines.base import Decoding, Loading, Request
+from w2s.engines import isolated, journal, scripted
+from w2s.engines.base import Decoding, Loading, Request, ticks
 from w2s.errors import UserError
 
 SCRIPT = """
 import os, subprocess, sys
-from w2s.engines import ticks
+from w2s.engines.base import ticks
 sys.modules["__main__"].TICK_SECONDS = 0  # `isolated`, in its process
 def telling(request, decoding):
     ticks.tell(request.sample + 1, 7)

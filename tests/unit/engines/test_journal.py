@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from w2s.engines import journal, scripted, ticks
-from w2s.engines.base import Completion, Decoding, Request
+from w2s.engines import journal, scripted
+from w2s.engines.base import Completion, Decoding, Request, ticks
 from w2s.errors import UserError
 
 REQUESTS = [Request(f"q{i}", sample, f"p{i}") for i in (2, 0, 3, 1) for sample in range(2)]

@@ -15,8 +15,8 @@ import pytest
 
 from w2s import engines, models, seeds
 from w2s.config.schema import Runtime
-from w2s.engines import isolated, ticks, vllm, vllm_base
-from w2s.engines.base import Decoding, Loading, Request
+from w2s.engines import isolated, vllm, vllm_base
+from w2s.engines.base import Decoding, Loading, Request, ticks
 from w2s.engines.checks import CheckedEngine
 from w2s.engines.tokens import Tokens
 from w2s.errors import UserError

@@ -6,7 +6,8 @@ import pytest
 
 from w2s.errors import UserError
 from w2s.models.chat import Chat
-from w2s.models.sandbox import BUDGET, LARGEST
+from w2s.models.rendering_budget import BUDGET
+from w2s.models.sandbox import LARGEST
 
 END = "{% for m in messages %}{{ m.content }}{% endfor %}"
 GROW = "{% set ns = namespace(x='aaaaaaaaaa') %}{% for i in range(60) %}{% set ns.x = STEP %}{% endfor %}"

@@ -14,17 +14,17 @@ from w2s.errors import BranchEnds
 from w2s.flow.step import Context, Step
 from w2s.recipe import build
 from w2s.records import Response
-from w2s.steps import io, judge, select
+from w2s.steps import io, judge, rules
 from w2s.steps.params import Resources
 
 SHARED = {"style": "gsm8k", "match": "equivalent", "prompt": "?", "prompt_hash": ""}
 SELECTIONS = {
     "stage1_iter1": judge.Decided(
-        answers={"weak": "weak_answers", "strong": "icl_answers"}, agree=select.Agree(**SHARED)
+        answers={"weak": "weak_answers", "strong": "icl_answers"}, agree=rules.Agree(**SHARED)
     ),
     "stage2_pairs": judge.Decided(
         answers={"weak": "weak_answers", "samples": "m_plus_samples"},
-        pairs=select.Pairs(**SHARED, confidence=0.6, reject_confidence=0.8, max_pairs=1, seed=0),
+        pairs=rules.Pairs(**SHARED, confidence=0.6, reject_confidence=0.8, max_pairs=1, seed=0),
     ),
 }
 WEAK = {"a": "#### 1", "b": "#### 2", "c": "#### 3"}

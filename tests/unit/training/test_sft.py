@@ -20,7 +20,8 @@ from w2s.config.schema import Lora, Runtime, Training
 from w2s.errors import UserError
 from w2s.models import chat, find
 from w2s.records import Example
-from w2s.training import loop, measures, sft
+from w2s.training import loop, sft
+from w2s.training.history import measures
 from w2s.training.setup import Setup
 
 EXAMPLES = [Example(f"q{i}", f"{i} + {i} ->", " " + "ab " * (i % 4) + str(2 * i)) for i in range(10)]

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from w2s import seeds
-from w2s.engines import ticks
-from w2s.engines.base import Decoding, Request
+from w2s.engines.base import Decoding, Request, ticks
 
 COMPACT_BELOW = 0.75
 """Share of live rows; dropping the others copies the cache."""

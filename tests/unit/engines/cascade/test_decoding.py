@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from w2s.engines import ticks
-from w2s.engines.base import Decoding, Request
+from w2s.engines.base import Decoding, Request, ticks
 from w2s.engines.cascade.decoding import decode, draw, greedy, uniforms
 
 LOGITS = torch.tensor([0.5, 0.2, 0.0, 0.3]).log()  # cumulative: 0.5, 0.7, 0.7, 1.0
