@@ -180,7 +180,7 @@ class Graph(ReinforceBuilder):
         """Preference optimisation of `policy`, also the reference; `training` None: the recipe's."""
         trainers.known_loss(loss, "preference.losses")
         own = functions.load(loss, "preference.losses") if functions.is_reference(loss) else None
-        name, config = self._prefix + name, self.recipe.preference.of(loss)
+        name, config = self._prefix + name, (training or self.recipe.preference).of(loss)
         examples = estimates.examples(len(self.sources.questions["train_2"]), self.recipe.max_new_tokens)
         self.sources.check(policy, config, loss)
         self.sources.check_lengths(policy, None, config, "preference")

@@ -125,6 +125,16 @@ def test_each_control_is_the_strategy_with_the_strong_model_as_its_own_superviso
     assert steps["certified_kept"].inputs["held_samples"] is steps["control_certified_kept"].inputs["held_samples"]
 
 
+def test_a_strategy_trains_with_the_settings_that_it_names() -> None:
+    """The paper of `scpo` has a beta and a weight of its own; `restrain` takes the recipe's."""
+    sizes = ["task.train_1=6", "task.train_2=5", "task.test=5", "strategies=[scpo, restrain]"]
+    steps = {step.name: step for step in recipe.build(load.load("tiny", [*sizes, "preference.beta=0.3"]), True)}
+    taken = {name: steps[name].params.training for name in ("scpo_1", "scpo", "restrain")}  # type: ignore[union-attr]
+    assert {name: (each.beta, each.nll_weight) for name, each in taken.items()} == {
+        "scpo_1": (0.5, 1.0), "scpo": (0.5, 1.0), "restrain": (0.3, 0.0),
+    }  # fmt: skip
+
+
 def test_a_strategy_that_returns_no_model_is_refused(folder: Path) -> None:
     (module,) = folder.glob("recipe_*.py")
     module.write_text(module.read_text() + "\n\ndef silent(g, start):\n    g.evaluate('x', g.recipe.strong)\n")
