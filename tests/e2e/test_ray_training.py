@@ -66,6 +66,7 @@ def address() -> Iterator[str]:
     cluster.shutdown()
 
 
+@pytest.mark.nightly
 def test_two_processes_train_what_one_trains(
     w2s: Any, small: tuple[str, ...], local: Path, address: str, tmp_path: Path
 ) -> None:

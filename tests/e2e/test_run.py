@@ -94,9 +94,9 @@ def test_nothing_that_trains_sees_gold_of_train_2(
     rest = [o for o in small if not o.startswith("task.")] + ["preference.losses=[dpo, orpo]"]
     rest += ["baselines=[weak_floor, full_weak_ft, strong_ceiling]"]
     names = ("full_weak_ft", "m_plus", "m_pro_dpo", "m_pro_orpo")
-    weights: list[list[bytes]] = []
+    made: dict[str, list[Any]] = {}
     for kind in ("true", "nonsense", "absent"):
-        files = tmp_path / kind
+        files, folder = tmp_path / kind, tmp_path / f"run-{kind}"
         shutil.copytree(own_questions, files)
         rows = [json.loads(line) for line in (files / "train_2.jsonl").read_text().splitlines()]
         for number, row in enumerate(rows):
@@ -105,10 +105,13 @@ def test_nothing_that_trains_sees_gold_of_train_2(
             elif kind == "absent":
                 del row["answer"], row["solution"]
         (files / "train_2.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        folder = tmp_path / f"run-{kind}"
-        done = w2s("run", *own(files), *rest, "--out", str(folder))
+        if kind == "absent":  # every model is reused: no model's inputs name the gold
+            shutil.copytree(tmp_path / "run-true", folder)
+        done = w2s("run", *own(files), *rest, "--out", str(folder), "--replace")  # without gold: no ceiling
         assert done.returncode == 0, done.stderr
-        weights.append([(folder / "models" / name / "model.safetensors").read_bytes() for name in names])
+        records = [json.loads((folder / "records" / f"{name}.json").read_text()) for name in names]
+        made[kind] = [record["finished"] for record in records]
+        made[f"{kind} bytes"] = [(folder / "models" / name / "model.safetensors").read_bytes() for name in names]
         results = json.loads((folder / "results.json").read_text())
         assert ("strong_ceiling" in results["models"]) == (kind != "absent")
         judged = [json.loads(line) for line in (folder / "data" / "judged_train_2.jsonl").read_text().splitlines()]
@@ -119,4 +122,5 @@ def test_nothing_that_trains_sees_gold_of_train_2(
             texts = {path.name: path.read_text() for path in sorted((folder / "data").rglob("*.jsonl"))}
             with_gold = [name for name, text in texts.items() if '"90000"' in text or "#### 90000" in text]
             assert with_gold == ["gold_train_2.jsonl", "judged_train_2.jsonl"]
-    assert weights[0] == weights[1] == weights[2]
+    assert made["true"] == made["absent"] != made["nonsense"]  # `finished`: when each was made
+    assert made["true bytes"] == made["nonsense bytes"]
