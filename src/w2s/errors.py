@@ -108,9 +108,14 @@ def system_error(error: Exception, file: str | Path | None = None) -> UserError 
     if not full and number not in _REFUSED:
         return None
     file = getattr(error, "filename", None) or file
-    problem = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "")[:300]
+    problem = getattr(error, "strerror", None) or first_line(error, "")[:300]
     hint = "make room on the disk; the same command goes on" if full else _REFUSED[number or 0]
     return UserError(f"cannot be used ({problem})" if file else problem, file=file, hint=hint)
+
+
+def first_line(error: Exception, otherwise: str = "no reason given") -> str:
+    """Of what it says; `otherwise`: it says nothing."""
+    return next(iter(str(error).splitlines()), otherwise)
 
 
 def _number(error: Exception) -> int | None:

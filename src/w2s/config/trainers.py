@@ -12,7 +12,7 @@ from w2s.config.choices import LOSSES, TRAINERS, TRL, TRL_LOSSES
 from w2s.config.functions import is_reference
 from w2s.config.schema import Runtime, Training
 from w2s.config.training import Trl
-from w2s.errors import UserError, one_of
+from w2s.errors import UserError, first_line, one_of
 
 _SMOOTHED = ("trl:robust", "trl:exo_pair")
 """Losses with `label_smoothing`."""
@@ -110,7 +110,7 @@ def accelerate_config(runtime: Runtime) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = next(iter(str(error).splitlines()), "")
+        reason = first_line(error, "")
         raise UserError(
             f"cannot be read as YAML ({reason})",
             file=file,

@@ -142,7 +142,7 @@ def sweep(path: Path) -> None:
 def _remove_abandoned(part: Path, pid: int) -> None:
     """The lock decides: numbers come again, and mean nothing in another container."""
     if part.is_dir() and not part.is_symlink():
-        if not _alive(pid):
+        if not alive(pid):
             shutil.rmtree(part)
         return
     with open(part, "r+b") as file:
@@ -151,17 +151,18 @@ def _remove_abandoned(part: Path, pid: int) -> None:
         except BlockingIOError:
             return
         except OSError:  # no locks on this file system
-            if _alive(pid):
+            if alive(pid):
                 return
         part.unlink()
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process of this number runs here; one that may not be asked does."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except OSError:
         pass
     return True
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -219,3 +220,12 @@ def _invalid_line(
     else:
         return _invalid(error, path, number)
     return UserError(problem, file=path, line=number, expected="one complete JSON object per line", hint=hint)
+
+
+def finite(value: object) -> object:
+    """With NaN and infinities as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(each) for key, each in value.items()}
+    return [finite(each) for each in value] if isinstance(value, list | tuple) else value

@@ -9,7 +9,6 @@ import contextlib
 import gzip
 import io
 import json
-import math
 import os
 import stat
 import sys
@@ -131,17 +130,9 @@ def encode(row: Mapping[str, Any]) -> bytes:
     except UnicodeEncodeError:
         return (_encode_ascii(row) + "\n").encode()
     except ValueError:
-        if (finite := _finite(row)) == row:
+        if (finite := json_text.finite(row)) == row:
             raise
         return encode(cast("dict[str, Any]", finite))
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(each) for key, each in value.items()}
-    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def write(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:

@@ -12,9 +12,7 @@ from typing import IO, Any
 
 from w2s.data import columns, json_text
 from w2s.data.json_text import LONGEST
-from w2s.errors import UserError
-
-Numbered = tuple[int, dict[str, Any]]
+from w2s.errors import UserError, first_line
 
 _BATCH = 256  # rows of Parquet in memory
 _USUAL = {".tsv": "\t,;", ".csv": ",;\t"}  # with semicolons, as spreadsheets write it where the comma is in numbers
@@ -130,7 +128,7 @@ def parquet(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
         except UserError:
             raise
         except Exception as error:  # Arrow's own classes, and others for damage that it does not expect
-            reason = next(iter(str(error).splitlines()), "no reason given")[:200]
+            reason = first_line(error)[:200]
             problem = f"is no readable Parquet file ({type(error).__name__}: {reason})"
             raise UserError(problem, file=path, hint="write the file again: it is cut off or damaged") from error
         if batch is None:

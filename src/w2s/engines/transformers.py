@@ -22,7 +22,7 @@ from w2s.engines.cascade import session as cascade
 from w2s.engines.cascade.decoding import Session, decode
 from w2s.engines.cascade.plain import PlainSession
 from w2s.engines.tokens import Tokens, end_tokens
-from w2s.errors import UserError, lacks_memory
+from w2s.errors import UserError, first_line, lacks_memory
 from w2s.models import adapters, quantize
 from w2s.models.malloc import keep_freed_memory
 
@@ -167,7 +167,7 @@ def load(model: str | Path, loading: Loading) -> TransformersEngine:
     except Exception as error:  # transformers, tokenizers and safetensors share no base class
         if lacks_memory(error):
             raise  # the caller knows what to do about it
-        reason = next(iter(str(error).splitlines()), "no reason given")
+        reason = first_line(error)
         if "trust_remote_code" in str(error):
             raise UserError(
                 "runs Python code of its own, and that is not allowed",

@@ -20,7 +20,7 @@ from w2s.engines import isolated, vllm_base
 from w2s.engines.base import Completion, Decoding, Engine, Loading, Request, ticks
 from w2s.engines.checks import CheckedEngine
 from w2s.engines.tokens import Tokens, end_tokens
-from w2s.errors import UserError
+from w2s.errors import UserError, first_line
 from w2s.models import adapters, parity, quantize
 
 BATCH_TOKENS = 2**22
@@ -160,7 +160,7 @@ def load_here(model: str | Path, loading: Loading) -> VllmEngine:
         except OSError:  # there is no generation_config.json
             generation = transformers.GenerationConfig.from_model_config(config)
     except Exception as error:  # transformers and tokenizers share no base class
-        reason = next(iter(str(error).splitlines()), "no reason given")
+        reason = first_line(error)
         raise UserError(f"cannot be loaded ({type(error).__name__}: {reason})", file=str(reference)) from error
     base = vllm_base.Base(
         resolved.path_or_id,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from w2s.config.choices import Dtype
-from w2s.errors import UserError, lacks_memory
+from w2s.errors import UserError, first_line, lacks_memory
 
 CPU_CACHE_BYTES = 4 * 2**30
 """Keys and values; VLLM_CPU_KVCACHE_SPACE (GiB) overrides it."""
@@ -93,7 +93,7 @@ def build(base: Base) -> Any:
         if lacks_memory(error):
             raise  # the caller knows what to do about it
         raise UserError(
-            f"vLLM cannot load it ({type(error).__name__}: {next(iter(str(error).splitlines()), 'no reason given')})",
+            f"vLLM cannot load it ({type(error).__name__}: {first_line(error)})",
             file=base.path_or_id,
             hint="lower runtime.device_memory if others use the device, or use engine=transformers",
         ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, LeaseSettingsMismatch, SoftFileLease, Timeout
 
+from w2s.data import disk
 from w2s.errors import UserError
 
 BEAT = 5.0
@@ -134,7 +135,7 @@ def holder(folder: Path) -> str | None:
         return None
     if owner is None:
         return None
-    if age > EXPIRY or (owner.hostname == socket.gethostname() and not _alive(owner.pid)):
+    if age > EXPIRY or (owner.hostname == socket.gethostname() and not disk.alive(owner.pid)):
         return None
     return _in_words(owner.pid, owner.hostname)
 
@@ -142,13 +143,3 @@ def holder(folder: Path) -> str | None:
 def _in_words(pid: int, hostname: str) -> str:
     host, _, container = hostname.partition("?pidns-")
     return f"process {pid} on {host}" + (" (in a container)" if container else "")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

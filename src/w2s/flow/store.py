@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from w2s.data import disk, sealed
+from w2s.data import disk, json_text, sealed
 from w2s.errors import UserError
 from w2s.flow import integrity
 from w2s.flow.step import Step
@@ -174,7 +173,7 @@ class Store:
             for path in files
         ]
         record["digest"] = integrity.files_digest(record["files"])
-        content = json.loads(json.dumps(_finite(record), allow_nan=False))
+        content = json.loads(json.dumps(json_text.finite(record), allow_nan=False))
         text = json.dumps(sealed.seal(content), indent=1, ensure_ascii=False)
         self.remove(step)
         if keep:
@@ -228,12 +227,3 @@ class Store:
 
 def _files(place: Path) -> list[Path]:
     return [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
-
-
-def _finite(value: Any) -> Any:
-    """NaN and infinities as null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

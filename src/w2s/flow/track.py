@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from w2s.config.schema import Runtime
-from w2s.errors import UserError
+from w2s.errors import UserError, first_line
 from w2s.flow.observer import Silent, StepOutcome
 from w2s.flow.step import Step
 
@@ -102,7 +102,7 @@ def start(runtime: Runtime, folder: Path, config: Mapping[str, Any]) -> Tracker:
         try:
             clients[name] = _CLIENTS[name](importlib.import_module(LIBRARIES[name]), place)
         except Exception as error:  # each client has errors of its own
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            reason = first_line(error, type(error).__name__)
             raise UserError(
                 f"{name} cannot be started ({type(error).__name__}: {reason:.300})",
                 field="runtime.track",

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
 from w2s.records import Verdict
 
@@ -39,6 +40,27 @@ def accuracy_by_group(verdicts: Mapping[str, Verdict], groups: Mapping[str, Hash
     for id, verdict in verdicts.items():
         members.setdefault(groups.get(id), []).append(verdict)
     return {group: accuracy(members[group]) for group in sorted(members, key=lambda group: (group is None, str(group)))}
+
+
+def summary(verdicts: Mapping[str, Verdict], groups: Mapping[str, Mapping[str, Hashable]]) -> dict[str, Any]:
+    """Accuracy as JSON: counts, shares of n, and for each name in `groups` counts per group; None is no group."""
+    overall = accuracy(list(verdicts.values()))
+    return {
+        "accuracy": overall.accuracy,
+        "ci95": list(overall.ci95),
+        "correct": overall.correct,
+        "n": overall.n,
+        "no_answer": overall.no_answer / overall.n,
+        "undecided": overall.undecided / overall.n,
+        **{
+            name: {
+                str(group): {"correct": of.correct, "n": of.n, "ci95": list(of.ci95)}
+                for group, of in accuracy_by_group(verdicts, by).items()
+                if group is not None
+            }
+            for name, by in groups.items()
+        },
+    }
 
 
 def wilson(correct: int, n: int) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from w2s.config.schema import Lora
-from w2s.errors import UserError, lacks_memory
+from w2s.errors import UserError, first_line, lacks_memory
 from w2s.models import files
 
 CONFIG = "adapter_config.json"
@@ -109,7 +109,7 @@ def save_merged(base: Path, folder: Path, out: Path) -> None:
     except Exception as error:  # transformers and PEFT share no base class
         if lacks_memory(error):
             raise  # the files are right
-        reason = next(iter(str(error).splitlines()), "no reason given")
+        reason = first_line(error)
         raise UserError(
             f"the adapter does not fit its base {base} ({type(error).__name__}: {reason})",
             file=folder,

@@ -19,7 +19,7 @@ from jinja2 import Template, TemplateError
 
 from w2s.config.schema import Prompt
 from w2s.data import disk
-from w2s.errors import UserError, one_of
+from w2s.errors import UserError, first_line, one_of
 from w2s.models import files, sandbox
 from w2s.models.kinds import Served, ServedChat
 from w2s.models.model import Model
@@ -114,7 +114,7 @@ class Chat:
                 },
             )
         except Exception as error:  # foreign code
-            reason = next(iter(str(error).splitlines()), "no reason given")
+            reason = first_line(error)
             raise self._unusable(f"fails ({type(error).__name__}: {reason:.300})") from error
 
     def _unusable(self, problem: str, expected: str | None = None) -> UserError:

@@ -23,7 +23,6 @@ _BY_POSITION = (
     "no_rope_layer_interval", "interleave_moe_layer_step", "attn_layer_period", "cross_attention_freq",
 )  # fmt: skip
 """With these no layer can go, unless a `_PER_LAYER` list is there."""
-_INDEX = "model.safetensors.index.json"
 
 
 def keep(folder: Path, layers: Sequence[int], out: Path) -> None:
@@ -55,9 +54,9 @@ def keep(folder: Path, layers: Sequence[int], out: Path) -> None:
         size += sum(tensor.nbytes for tensor in kept.values())
     if shards[0].name != "model.safetensors" or len(shards) > 1:
         index = {"metadata": {"total_size": size}, "weight_map": places}
-        (out / _INDEX).write_text(json.dumps(index, indent=2), encoding="utf-8")
+        (out / files.INDEX).write_text(json.dumps(index, indent=2), encoding="utf-8")
     for path in folder.iterdir():
-        other = path.suffix != ".safetensors" and path.name not in ("config.json", _INDEX)
+        other = path.suffix != ".safetensors" and path.name not in ("config.json", files.INDEX)
         if other and any(fnmatch.fnmatch(path.name, pattern) for pattern in files.IDENTITY):
             shutil.copyfile(path, out / path.name)
 
@@ -68,20 +67,22 @@ def weights(folder: Path) -> list[Path]:
     Raises:
         UserError: several without index, or one is missing.
     """
-    index = folder / _INDEX
+    index = folder / files.INDEX
     if index.is_file():
         places = files.read_json(index).get("weight_map")
         if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
             raise UserError("is no index of weights", file=index, hint="fetch the model again")
         names = sorted(set(places.values()))
         if missing := [name for name in names if not (folder / name).is_file()]:
-            raise UserError(f"lacks {missing[0]}, which {_INDEX} names", file=folder, hint="fetch the model again")
+            raise UserError(f"lacks {missing[0]}, which {files.INDEX} names", file=folder, hint="fetch the model again")
         return [folder / name for name in names]
     paths = sorted(folder.glob("*.safetensors"))
     if (folder / "model.safetensors") in paths:
         return [folder / "model.safetensors"]
     if len(paths) != 1:
-        raise UserError(f"has {len(paths)} files of weights and no {_INDEX}", file=folder, hint="save the model again")
+        raise UserError(
+            f"has {len(paths)} files of weights and no {files.INDEX}", file=folder, hint="save the model again"
+        )
     return paths
 
 

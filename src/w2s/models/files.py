@@ -13,8 +13,8 @@ from w2s.errors import UserError
 
 IDENTITY = ("*.json", "*.model", "*.txt", "*.jinja", "*.safetensors")
 """Files that a model's identity covers."""
-_INDEX = "model.safetensors.index.json"
-_WEIGHTS = ("model.safetensors", _INDEX)
+INDEX = "model.safetensors.index.json"
+_WEIGHTS = ("model.safetensors", INDEX)
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
@@ -51,15 +51,15 @@ def check_folder(folder: Path, place: str) -> None:
     """
     names = {path.name for path in folder.iterdir()}
     check(names, place)
-    if _INDEX in names:
+    if INDEX in names:
         try:
-            index = read_json(folder / _INDEX)
+            index = read_json(folder / INDEX)
             missing = sorted(set(index["weight_map"].values()) - names)
         except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"is no index of weights ({type(error).__name__})", file=f"{place}/{_INDEX}") from error
+            raise UserError(f"is no index of weights ({type(error).__name__})", file=f"{place}/{INDEX}") from error
         if missing:
             raise UserError(
-                f"weights are missing: {len(missing)} files that {_INDEX} names, the first is {missing[0]!r:.80}",
+                f"weights are missing: {len(missing)} files that {INDEX} names, the first is {missing[0]!r:.80}",
                 file=place,
                 expected="a whole model",
                 hint="fetch or copy it again",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from w2s.errors import UserError, lacks_memory
+from w2s.errors import UserError, first_line, lacks_memory
 from w2s.models import cache, files
 
 FORMAT = 1
@@ -199,7 +199,7 @@ def _keeps_blocks() -> bool:
 
 def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(
-        f"cannot be read as a GGUF model ({type(error).__name__}: {next(iter(str(error).splitlines()), 'no reason')})",
+        f"cannot be read as a GGUF model ({type(error).__name__}: {first_line(error)})",
         file=path,
         expected="a file of a causal language model that transformers can read",
         hint="download it again, or use the original model in safetensors",

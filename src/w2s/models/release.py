@@ -11,8 +11,6 @@ from w2s.config.choices import Dtype
 from w2s.errors import UserError
 from w2s.models import adapters, files, parity
 
-_INDEX = "model.safetensors.index.json"
-
 
 def write(source: Path, out: Path, dtype: Dtype, base: str | None = None) -> None:
     """Write the model or adapter of `source` into the folder `out`: safetensors, tokenizer, configurations.
@@ -26,13 +24,13 @@ def write(source: Path, out: Path, dtype: Dtype, base: str | None = None) -> Non
         files.check_folder(source, str(source))
     copied = {path for pattern in files.IDENTITY for path in source.glob(pattern)}
     for path in sorted(copied):
-        if path.suffix != ".safetensors" and path.name not in (parity.FILE, _INDEX, "README.md"):
+        if path.suffix != ".safetensors" and path.name not in (parity.FILE, files.INDEX, "README.md"):
             shutil.copyfile(path, out / path.name)
     size = sum(_cast(path, out / path.name, dtype) for path in sorted(source.glob("*.safetensors")))
-    if (source / _INDEX).is_file():
-        index = files.read_json(source / _INDEX)
+    if (source / files.INDEX).is_file():
+        index = files.read_json(source / files.INDEX)
         index["metadata"] = {**index.get("metadata", {}), "total_size": size}
-        _write_json(out / _INDEX, index)
+        _write_json(out / files.INDEX, index)
     if adapters.is_adapter(source):
         _write_json(out / adapters.CONFIG, adapters.read(source) | {"base_model_name_or_path": base})
     else:

@@ -167,23 +167,13 @@ def _evaluated(records: Mapping[str, Mapping[str, Any]], outline: Outline) -> di
 
 def _measured(rows: Rows) -> dict[str, Any]:
     verdicts: dict[str, Verdict] = {question: row["verdict"] for question, row in rows.items()}
-    overall = metrics.accuracy(list(verdicts.values()))
-    measured = {
-        "accuracy": overall.accuracy,
-        "ci95": list(overall.ci95),
-        "correct": overall.correct,
-        "n": overall.n,
-        "no_answer": overall.no_answer / overall.n,
-        "undecided": overall.undecided / overall.n,
-    }
-    for field in ("level", "subject"):
-        groups = {question: row.get(field) for question, row in rows.items() if isinstance(row.get(field), str | int)}
-        measured[f"per_{field}"] = {
-            str(group): {"correct": of.correct, "n": of.n, "ci95": list(of.ci95)}
-            for group, of in metrics.accuracy_by_group(verdicts, groups).items()
-            if group is not None
+    groups = {
+        f"per_{field}": {
+            question: group for question, row in rows.items() if isinstance(group := row.get(field), str | int)
         }
-    return measured
+        for field in ("level", "subject")
+    }
+    return metrics.summary(verdicts, groups)
 
 
 def _model(entry: Entry, result: Mapping[str, Any], recovered: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from w2s.data import jsonl
 from w2s.errors import BranchEnds
 from w2s.flow.step import Context
 from w2s.metrics import accuracy as metrics
-from w2s.metrics.accuracy import accuracy_by_group, maj_at_k, mean_interval, pass_at_k
+from w2s.metrics.accuracy import maj_at_k, mean_interval, pass_at_k
 from w2s.records import Verdict
 from w2s.steps.io import questions, read_answered, read_responses
 from w2s.steps.params import Reading
@@ -70,24 +70,7 @@ def accuracy(context: Context[Accuracy]) -> dict[str, Any]:
         "per_level": {question: table[question].level for question in verdicts},
         "per_subject": {question: table[question].subject for question in verdicts},
     }
-    overall = metrics.accuracy(grades)
-    return {
-        "model": params.model,
-        "accuracy": overall.accuracy,
-        "ci95": list(overall.ci95),
-        "correct": overall.correct,
-        "n": overall.n,
-        "no_answer": overall.no_answer / overall.n,
-        "undecided": overall.undecided / overall.n,
-        **{
-            name: {
-                str(group): {"correct": of.correct, "n": of.n, "ci95": list(of.ci95)}
-                for group, of in accuracy_by_group(verdicts, by).items()
-                if group is not None
-            }
-            for name, by in groups.items()
-        },
-    }
+    return {"model": params.model, **metrics.summary(verdicts, groups)}
 
 
 def sampled_accuracy(context: Context[SampledAccuracy]) -> dict[str, Any]:

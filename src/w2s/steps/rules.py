@@ -10,7 +10,7 @@ from w2s.config import functions
 from w2s.errors import UserError
 from w2s.method import agreement, early_stopping
 from w2s.method.pairs import Pair, pairs
-from w2s.method.selector import Contrast, Judged, Selected, Target
+from w2s.method.selector import Contrast, Judged, Selected, Selector, Target
 from w2s.method.voting import PairRule
 from w2s.steps.params import Selection
 
@@ -49,7 +49,7 @@ class Pairs(Selection):
     n: int | None = None
 
 
-def selector(params: Agree) -> Callable[[Judged], Any]:
+def selector(params: Agree) -> Selector:
     """What is kept of a question."""
     if params.by is None:
         return agreement.select

@@ -15,7 +15,7 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, AutoT
 
 from w2s import models
 from w2s.config import schema as configs
-from w2s.errors import UserError, lacks_memory
+from w2s.errors import UserError, first_line, lacks_memory
 from w2s.models import adapters, files
 from w2s.models import quantize as quantized
 
@@ -124,7 +124,7 @@ def _readable(folder: Path) -> Iterator[None]:
                 file=folder,
                 hint="use a tokenizer that transformers knows (tokenizer_class in tokenizer_config.json)",
             ) from error
-        reason = next(iter(str(error).splitlines()), "no reason given")
+        reason = first_line(error)
         raise UserError(
             f"cannot be loaded ({type(error).__name__}: {reason})",
             file=folder,

@@ -100,7 +100,7 @@ def _ready(name: str, here: Machine) -> Readiness:
         found = {field: models.find(getattr(run.recipe, field), offline=True) for field in ("weak", "strong")}
     except UserError as error:
         found = {}
-        lacks.append(("models", _brief(error)))
+        lacks.append(("models", _in_words(error)))
     job = preflight.Job(run.recipe.engine, True, run.runtime, found)
     refused = [finding for finding in preflight.of_job(job, here) if finding.refusal]
     lacks += [("GPU" if _of_devices(each) else "engine", _in_words(each)) for each in refused]
@@ -138,19 +138,15 @@ def _data(recipe: Recipe, lacks: Facts, notes: Facts) -> None:
         try:
             tasks.prepare(task, recipe.limit)
         except UserError as error:
-            lacks.append(("data", _brief(error)))
+            lacks.append(("data", _in_words(error)))
 
 
 def _of_devices(finding: Finding) -> bool:
     return "GPU" in finding.problem or "processes" in finding.problem or finding.field == "runtime.tensor_parallel"
 
 
-def _in_words(finding: Finding) -> str:
-    return finding.problem + (f": {finding.hint}" if finding.hint else "")
-
-
-def _brief(error: UserError) -> str:
-    return error.problem + (f": {error.hint}" if error.hint else "")
+def _in_words(of: Finding | UserError) -> str:
+    return of.problem + (f": {of.hint}" if of.hint else "")
 
 
 def _source(package: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from w2s.errors import UserError
+from w2s.errors import UserError, first_line
 
 
 def check(name: str) -> None:
@@ -40,7 +40,7 @@ def upload(folder: Path, name: str, kind: str, *, public: bool) -> str:
     except UserError:
         raise
     except Exception as error:  # the transport errors of the hub's client have no stable base class
-        reason = next(iter(str(error).splitlines()), "no reason given")[:300]
+        reason = first_line(error)[:300]
         raise UserError(
             f"{name} could not be written on the hub ({type(error).__name__}: {reason})",
             field="--to",

@@ -145,7 +145,7 @@ def test_writers_of_two_containers_share_a_process_number_and_no_file(
         assert path.read_bytes() == b"whole" and len(parts(tmp_path)) == 1
     finally:
         kill(process)
-    monkeypatch.setattr(disk, "_alive", lambda pid: True)
+    monkeypatch.setattr(disk, "alive", lambda pid: True)
     disk.sweep(path)
     assert parts(tmp_path) == set()
 

@@ -9,7 +9,17 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2s.metrics.accuracy import accuracy, accuracy_by_group, maj_at_k, mean_interval, pass_at_k, student_95, wilson
+from w2s.metrics.accuracy import (
+    accuracy,
+    accuracy_by_group,
+    maj_at_k,
+    mean_interval,
+    pass_at_k,
+    student_95,
+    summary,
+    wilson,
+)
+from w2s.records import Verdict
 
 
 def test_wilson_by_hand() -> None:
@@ -78,6 +88,14 @@ def test_accuracy_by_group() -> None:
     verdicts = {"a": "correct", "b": "wrong", "c": "correct", "d": "correct"}
     result = accuracy_by_group(verdicts, {"a": 1, "b": 1, "c": 2})
     assert {group: (part.correct, part.n) for group, part in result.items()} == {1: (1, 2), 2: (1, 1), None: (1, 1)}
+
+
+def test_a_summary_has_shares_of_all_and_counts_per_group() -> None:
+    """Of four questions one is correct, one has no answer and one is undecided; "d" has no level."""
+    verdicts: dict[str, Verdict] = {"a": "correct", "b": "no_answer", "c": "undecided", "d": "wrong"}
+    found = summary(verdicts, {"per_level": {"a": 1, "b": 1, "c": "x", "d": None}})
+    assert [found[name] for name in ("accuracy", "correct", "n", "no_answer", "undecided")] == [0.25, 1, 4, 0.25, 0.25]
+    assert {level: (of["correct"], of["n"]) for level, of in found["per_level"].items()} == {"1": (1, 2), "x": (0, 1)}
 
 
 def test_pass_at_k_by_hand() -> None:
