@@ -132,8 +132,8 @@ def status(folder: File) -> list[Status]:
     """What a run's folder does now, from any process: of a folder with folders seed-N, of each. Writes nothing.
 
     Returns:
-        `state` ("running", "finished", "stopped"), steps `ended` of `of`, and of a running one what runs `now`, since
-        when, how far it is, and the seconds that are left.
+        `state` ("running", "finished", "stopped", "damaged"), steps `ended` of `of`, `problems`, and of a running one
+        what runs `now`, since when, how far it is, and the seconds that are left.
 
     Raises:
         UserError: the folder holds no run.
