@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from w2s.models import device
 from w2s.training.early_stop import DropStop
 
 _LAST = 10
@@ -121,4 +122,4 @@ def _device() -> dict[str, Any]:
     """Where this process trained: words, and the most memory in bytes on a GPU."""
     if not torch.cuda.is_available():
         return {"device": f"CPU, threads: {torch.get_num_threads()}"}
-    return {"device": torch.cuda.get_device_name(), "device_memory": torch.cuda.max_memory_allocated()}
+    return {"device": torch.cuda.get_device_name(), "device_memory": device.most()}

@@ -70,6 +70,13 @@ def test_it_does_not_compare_before_a_short_run() -> None:
     assert prompts == []
 
 
+def test_it_says_what_its_engine_measures() -> None:
+    engine, _ = _checked("a", "a")
+    assert engine.device_memory() is None
+    engine._engine.device_memory = lambda: 5  # type: ignore[attr-defined]
+    assert engine.device_memory() == 5
+
+
 @pytest.mark.parametrize(("found", "stops"), [("aaaa", False), ("aaab", False), ("aabb", True), ("xaaa", True)])
 def test_it_stops_below_three_quarters(found: str, stops: bool) -> None:
     engine, _ = _checked(found, "aaaa")
