@@ -156,8 +156,8 @@ def compare(*files: File) -> Comparison:
             of runs, or with folders seed-N, of which models with one name are compared.
 
     Returns:
-        `rows`: each two of them, with the difference in points and its 95 % interval, exact McNemar p and Holm's
-        correction, on shared questions.
+        `rows`: each two of them, with the difference in points and its 95 % interval, `p`, its `test` ("mcnemar",
+        exact; "z" with several samples; "seeds") and Holm's correction, on shared questions.
 
     Raises:
         UserError: no verdicts, no shared question, no run, or files beside folders.
