@@ -21,7 +21,7 @@ from w2s.method.label_model import SAMPLES, LabelModel
 from w2s.method.selector import Judged, Label, Target
 from w2s.metrics.selection import risk_coverage
 from w2s.verbs.golds import Golds
-from w2s.verbs.inputs import File, check_columns, one_standard_input, reading, refuse_overwriting
+from w2s.verbs.inputs import File, check_columns, one_standard_input, reading, refuse_overwriting, refuse_same
 from w2s.verbs.summaries import LabelSummary
 
 PRECISION, CONFIDENCE, POSTERIOR = 0.95, 0.9, 0.9
@@ -96,6 +96,7 @@ class Sources:
         options: dict[str, File | None] = {f"--answers {name}": file for name, file in self.answers.items()}
         options |= {"--samples": self.samples, "--calibration": self.calibration, "--questions": self.questions}
         refuse_overwriting(out, options)
+        refuse_same({option: file for option, file in options.items() if option.startswith(("--answers", "--samples"))})
 
 
 class _Asked(NamedTuple):

@@ -65,6 +65,15 @@ def test_several_samples_count_as_a_share(tmp_path: Path) -> None:
     assert row["only_a"] == 1 and 0 < row["p"] < 1 and row["test"] == "z"
 
 
+def test_a_copy_is_compared_and_said_to_be_one(tmp_path: Path) -> None:
+    """Two runs of a deterministic model give equal files, so a copy is no error."""
+    a, other = graded(tmp_path / "a.jsonl", "110"), graded(tmp_path / "c.jsonl", "100")
+    b = graded(tmp_path / "b.jsonl", "110")
+    assert w2s.compare(a, other).caveats == []
+    found = w2s.compare(a, b, other)
+    assert found.caveats == [f"{b} is a copy of {a}"] and found.rows[0]["p"] == 1
+
+
 def heading(*files: Path) -> str:
     done = CliRunner().invoke(app, ["compare", *map(str, files)], terminal_width=80)
     assert done.exit_code == 0, done.output
