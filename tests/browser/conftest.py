@@ -49,7 +49,7 @@ def answer_row(name: str, number: int) -> dict[str, Any]:
         "id": f"q-{number}",
         "question": f"Question {number}: how many?" + (HOSTILE if number == 1 else ""),
         "response": f"{name} says, on {number}, that it is {said}." + (HOSTILE if number == 2 else ""),
-        "gold": "7", "prediction": said, "level": 1 + number // 8,
+        "gold": "7", "prediction": said, "level": 1 + number // 8, "subject": "algebra" if number % 2 else None,
         "verdict": "correct" if number in RIGHT[name] else "no_answer" if said is None else "wrong",
         "cut": (name, number) == ("m_plus", 14), "tokens": 5,
     }  # fmt: skip
@@ -58,7 +58,7 @@ def answer_row(name: str, number: int) -> dict[str, Any]:
 def train_row(number: int) -> dict[str, Any]:
     verdict = "correct" if number < 3 else "wrong"
     return {
-        "id": f"t-{number}", "question": f"Training question {number}?", "gold": "7",
+        "id": f"t-{number}", "question": f"Training question {number}?", "gold": "7", "level": 1 + number // 4,
         "answers": {"weak_answers": {"prediction": "7", "cut": False, "verdict": verdict}},
         "votes": {"m_plus_samples": {"prediction": "7", "share": 0.8, "n": 10, "counts": {"7": 8, "9": 2}, "cut": 0,
                                      "verdict": verdict}},

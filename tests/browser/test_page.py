@@ -48,6 +48,20 @@ def test_a_level_is_a_filter(look: Look) -> None:
     page = look()
     page.tab.select_option("#s-l", "2")
     assert page.count() == 8 and page.id() == "q-8"
+    page.tab.select_option("#s-u", "algebra")  # the odd ones
+    assert page.count() == 4 and page.id() == "q-9" and "level 2 · algebra" in page.shown()
+    assert "u=algebra" in page.tab.url
+
+
+def test_train_2_is_filtered_by_level_too(look: Look) -> None:
+    """Of six the last two have level 2, and none has a subject."""
+    page = look()
+    page.tab.select_option("#s-l", "2")
+    page.tab.click("#tab-train")
+    assert page.count() == 6 and page.tab.input_value("#s-l") == ""
+    assert page.tab.is_visible("#s-l") and not page.tab.is_visible("#s-u")
+    page.tab.select_option("#s-l", "2")
+    assert page.count() == 2 and page.id() == "t-4" and "level 2" in page.shown()
 
 
 def test_models_a_and_b_are_chosen_and_swapped(look: Look) -> None:

@@ -46,12 +46,13 @@ def test_a_live_run_is_never_taken_over_and_a_killed_one_is(
 def test_two_verbs_that_write_one_file_do_not_mix(containers: list[Commands], tmp_path: Path) -> None:
     """The first waits with its file written, but not named; the second writes the same file; the last one stays."""
     for name, number in (("weak", 1), ("other", 2)):
-        rows = ({"id": n, "question": "What?", "response": f"#### {number}"} for n in range(9))
+        rows = [{"id": n, "question": "What?", "response": f"#### {number}"} for n in range(9)]
         jsonl.write(tmp_path / f"{name}.jsonl", rows)
+        jsonl.write(tmp_path / f"{name}-strong.jsonl", (row | {"by": "strong"} for row in rows))
     (tmp_path / "out").mkdir()
 
     def agree(name: str) -> list[str]:
-        return ["agree", "--task", "gsm8k", *(f"--{side}={name}.jsonl" for side in ("weak", "strong"))]
+        return ["agree", "--task", "gsm8k", f"--weak={name}.jsonl", f"--strong={name}-strong.jsonl"]
 
     expected = {}
     for name, commands in zip(("weak", "other"), containers, strict=True):

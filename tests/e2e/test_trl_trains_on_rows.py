@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from response_files import said, written
+from response_files import again, said, written
 
 import w2s
 from w2s import models
@@ -45,7 +45,7 @@ def test_trl_takes_a_step(trl: Any, tmp_path: Path, format: Any) -> None:
     several = [said(n, answer, sample=k) for n in (1, 2) for k, answer in enumerate((5, 5, 5, 6))]
     samples = written(tmp_path / "samples.jsonl", *several)
     files = {verb: tmp_path / f"{verb}.jsonl" for verb in ("agree", "select", "pairs")}
-    w2s.agree(weak, weak, files["agree"], task="gsm8k", format=format)
+    w2s.agree(weak, again(weak), files["agree"], task="gsm8k", format=format)
     w2s.select({"weak": weak}, files["select"], task="gsm8k", samples=samples, by="vote", format=format)
     w2s.pairs(weak, samples, files["pairs"], task="gsm8k", format=format)
     common: dict[str, Any] = {

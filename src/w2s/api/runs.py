@@ -132,8 +132,8 @@ def status(folder: File) -> list[Status]:
     """What a run's folder does now, from any process: of a folder with folders seed-N, of each. Writes nothing.
 
     Returns:
-        `state` ("running", "finished", "stopped"), steps `ended` of `of`, and of a running one what runs `now`, since
-        when, how far it is, and the seconds that are left.
+        `state` ("running", "finished", "stopped", "damaged"), steps `ended` of `of`, `problems`, and of a running one
+        what runs `now`, since when, how far it is, and the seconds that are left.
 
     Raises:
         UserError: the folder holds no run.
@@ -156,8 +156,8 @@ def compare(*files: File) -> Comparison:
             of runs, or with folders seed-N, of which models with one name are compared.
 
     Returns:
-        `rows`: each two of them, with the difference in points and its 95 % interval, exact McNemar p and Holm's
-        correction, on shared questions.
+        `rows`: each two of them, with the difference in points and its 95 % interval, `p`, its `test` ("mcnemar",
+        exact; "z" with several samples; "seeds") and Holm's correction, on shared questions.
 
     Raises:
         UserError: no verdicts, no shared question, no run, or files beside folders.

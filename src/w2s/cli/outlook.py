@@ -19,7 +19,7 @@ COLUMNS = 80
 """The narrowest terminal."""
 
 NAMED = 6
-"""Steps that are named for one reason."""
+"""Steps that are named for one reason, and problems of a run."""
 
 _ORDER = ("rerun", "run", "skip", "reuse")
 _INDENT = 10
@@ -140,8 +140,15 @@ def status(found: Status, *, named: bool = False) -> list[str]:
             lines.append(f"  about {took(found.left_seconds)} left")
         elif found.began:
             lines.append("  the time left is not known yet: no step of each kind has ended")
-    elif found.state == "stopped":
+    lines += [f"  {line}" for line in found.problems[:NAMED]]
+    if len(found.problems) > NAMED:
+        lines.append(f"  and {len(found.problems) - NAMED:,} more")
+    if found.state == "stopped":
         lines.append("  the same `w2s run` goes on" + _partial(found.unfinished))
+    if found.problems:
+        lines.append(
+            "  the same `w2s run` makes again what is damaged; `w2s check` reads every file and names all damage"
+        )
     return [part for line in lines for part in textwrap.wrap(line, COLUMNS, subsequent_indent="    ", **_WHOLE)]
 
 

@@ -152,7 +152,7 @@ def compare(
     files: Annotated[list[Path], typer.Argument(metavar="A B...", help="Graded files, or folders of runs.")],
     as_json: Json = False,
 ) -> None:
-    """Compare answers to the same questions: difference, its 95 % interval, exact McNemar p."""
+    """Compare answers to the same questions: difference, its 95 % interval, p (exact McNemar for verdicts)."""
     from w2s.cli import console
     from w2s.results import several_table
 

@@ -79,6 +79,13 @@ def same(first: Path, second: Path) -> bool:
     return stat.S_ISREG(one.st_mode) and os.path.samestat(one, other)
 
 
+def alike(first: Path, second: Path) -> bool:
+    """Whether two regular files have the same bytes, and some."""
+    if not first.is_file() or not second.is_file():
+        return False
+    return first.stat().st_size == second.stat().st_size > 0 and sha256(first) == sha256(second)
+
+
 def inside(path: Path, place: Path) -> bool:
     """Whether a path is `place` or in it."""
     return same(path, place) or resolved(place) in resolved(path).parents

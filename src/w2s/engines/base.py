@@ -105,6 +105,12 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
+def device_memory(engine: object) -> int | None:
+    """The most bytes that an engine took on a GPU since it was loaded; None: no GPU, or it has no method for it."""
+    measured: int | None = getattr(engine, "device_memory", lambda: None)()
+    return measured
+
+
 def groups(requests: Sequence[Request], length: Callable[[str], int]) -> list[list[Request]]:
     """Requests by question, longest prompt first: a lack of memory shows at once.
 

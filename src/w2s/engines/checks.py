@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from w2s.config.choices import Dtype
-from w2s.engines.base import Completion, Decoding, Engine, Request
+from w2s.engines.base import Completion, Decoding, Engine, Request, device_memory
 from w2s.errors import UserError
 from w2s.models.parity import LEAST_TELLING, Parity, agreement
 
@@ -47,6 +47,9 @@ class CheckedEngine:
 
     def count_tokens(self, text: str) -> int:
         return self._engine.count_tokens(text)
+
+    def device_memory(self) -> int | None:
+        return device_memory(self._engine)
 
     def close(self) -> None:
         self._engine.close()

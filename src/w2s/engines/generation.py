@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from w2s.engines import checks, journal
-from w2s.engines.base import Completion, Decoding, Engine, Loading, Request
+from w2s.engines.base import Completion, Decoding, Engine, Loading, Request, device_memory
 from w2s.models import parity
 from w2s.records import Question, Response
 
@@ -48,6 +48,8 @@ class Generation:
     done: int = field(init=False, default=0)
     tokens: int = field(init=False, default=0)
     cut_off: int = field(init=False, default=0)
+    device_memory: int | None = field(init=False, default=None)
+    """Most bytes on a GPU of one process; of the last part only, if resumed."""
 
     def __post_init__(self) -> None:
         self.most = self.n * sum(1 for _ in self.questions())
@@ -80,6 +82,7 @@ class Generation:
             for part in itertools.islice(self._parts(), 1, None):  # a refusal comes now, not after hours
                 engine.plan(part.requests(self.n), self.decoding)
             write(self._responses(engine, sample or _all))
+            self.device_memory = device_memory(engine)
         return check
 
     def complete(self, engine: Engine, requests: Sequence[Request], name: str) -> list[Completion]:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from w2s.config.schema import Runtime
-from w2s.engines.base import Completion, Decoding, Engine, Loading, Request, ticks
+from w2s.engines.base import Completion, Decoding, Engine, Loading, Request, device_memory, ticks
 from w2s.errors import UserError
 
 LOG_BYTES = 4000
@@ -139,6 +139,12 @@ class IsolatedEngine:
     def count_tokens(self, text: str) -> int:
         return int(self._call("count_tokens", text))
 
+    def device_memory(self) -> int | None:
+        most: int | None = None
+        with contextlib.suppress(UserError):  # it died with its work done
+            most = self._call("device_memory")
+        return most
+
     def close(self) -> None:
         if self._processes is None or not self._processes.keep(self):
             self.end()
@@ -242,6 +248,8 @@ def _reply(engines: dict[int, Engine], number: int, method: str, arguments: list
     if method == "close":
         return engines.pop(number).close()
     engine = engines[number]
+    if method == "device_memory":
+        return device_memory(engine)
     if method == "count_tokens":
         return engine.count_tokens(*arguments)
     requests = [Request(*row) for row in arguments[0]]

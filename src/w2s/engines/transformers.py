@@ -24,6 +24,7 @@ from w2s.engines.cascade.plain import PlainSession
 from w2s.engines.tokens import Tokens, end_tokens
 from w2s.errors import UserError, first_line, lacks_memory
 from w2s.models import adapters, quantize
+from w2s.models import device as device_of
 from w2s.models.malloc import keep_freed_memory
 
 MAX_ROWS = 1024
@@ -103,6 +104,9 @@ class TransformersEngine:
     def count_tokens(self, text: str) -> int:
         return self._tokens.count(text)
 
+    def device_memory(self) -> int | None:
+        return device_of.most()
+
     def close(self) -> None:
         del self._model
         self._marks.clear()
@@ -144,6 +148,7 @@ def load(model: str | Path, loading: Loading) -> TransformersEngine:
     if runtime.device == "cuda" and not cuda:
         raise UserError("torch sees no CUDA device", field="device", hint="use device=cpu, or install a CUDA torch")
     keep_freed_memory()
+    device_of.watch()
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
     base, adapter = adapters.split(model)

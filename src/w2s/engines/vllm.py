@@ -68,6 +68,9 @@ class VllmEngine:
     def run(self, batch: Sequence[Request], decoding: Decoding) -> list[Completion]:
         vllm: Any = importlib.import_module("vllm")
         if self._llm is None:
+            from w2s.models import device  # torch, which the process of a run need not import
+
+            device.watch()
             self._llm = self._open()
             if self._adapter is not None:
                 number = next(_adapter_numbers)
@@ -95,6 +98,12 @@ class VllmEngine:
 
     def count_tokens(self, text: str) -> int:
         return self._tokens.count(text)
+
+    def device_memory(self) -> int | None:
+        """None too where vLLM has processes of its own: with tensor_parallel above 1."""
+        from w2s.models import device
+
+        return device.most()
 
     def close(self) -> None:
         if self._llm is not None:

@@ -24,7 +24,8 @@ FILE = ".status.json"
 EVERY = 1.0
 """Seconds between two writings, at least."""
 
-State = Literal["running", "finished", "stopped"]
+State = Literal["running", "finished", "stopped", "damaged"]
+"""`damaged`: all steps have ended, and a record or an output is not as it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Now:
 class Status:
     """A run's state; `ended` of `of` steps (None: an earlier version's folder), seconds left where they are known.
 
-    `unfinished`: steps with partial work. `holder`: the process that runs it.
+    `unfinished`: steps with partial work. `problems`: a line per damage that shows without reading outputs, none of a
+    running run (`w2s check` reads all). `holder`: the process that runs it.
     """
 
     folder: str
@@ -55,6 +57,7 @@ class Status:
     now: Sequence[Now] = ()
     left_seconds: float | None = None
     unfinished: Sequence[str] = ()
+    problems: Sequence[str] = ()
     holder: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -125,15 +128,16 @@ def read(folder: Path) -> Status:
         UserError: the folder holds no run.
     """
     store, holder = Store(folder), lock.holder(folder)
-    if holder is None and not store.names():
+    if holder is None and not store.names() and not store.reached():
         expected = "a folder that `w2s run` wrote, or one with folders seed-N"
         raise UserError("holds no run" if folder.exists() else "is missing", file=folder, expected=expected)
     left = store.left()
     ended, of = (left[1] - left[0], left[1]) if left else (len(store.names()), None)
     if holder is None:
-        state: State = "finished" if not left or not left[0] else "stopped"
+        problems = store.visible_damage()
+        state: State = "stopped" if left and left[0] else "damaged" if problems else "finished"
         unfinished = store.unfinished() if state == "stopped" else []
-        return Status(str(folder), state, ended, of, unfinished=unfinished)
+        return Status(str(folder), state, ended, of, unfinished=unfinished, problems=problems)
     found = _content(folder)
     return Status(
         str(folder), "running", ended, of, found.get("began"), [Now(**each) for each in found.get("now", ())],

@@ -67,6 +67,11 @@ class Store:
         content = self._reached()
         return None if content is None else content.get("reached", {})
 
+    def names_reached(self) -> list[str]:
+        """Of the last run's records, damaged ones too; all if its steps are not known."""
+        reached = self.reached()
+        return [name for name in self.names() if not reached or name in reached]
+
     def left(self) -> tuple[int, int] | None:
         """How many steps the last run has not ended, of how many; None if an earlier version ran."""
         content = self._reached() or {}
@@ -103,19 +108,34 @@ class Store:
 
     def damages(self, record: dict[str, Any], *, read: bool = False) -> Iterator[str]:
         """Output files that are missing, changed or added; `read` hashes large ones again too."""
+        yield from self._damages(record, hashed=True, read=read)
+        yield from (f"output changed on disk: {name} is not on record" for name in self.added(record))
+
+    def damaged_records(self, names: Iterable[str]) -> list[str]:
+        """A line for each of these records that is changed, and for each that is missing."""
+        return [line for line in map(self.damaged_record, names) if line] + self.lost_records()
+
+    def visible_damage(self) -> list[str]:
+        """Of the last run, what shows without reading an output: records, missing files and other sizes."""
+        names = self.names_reached()
+        records = (record for record in map(self.record, names) if record is not None)
+        return self.damaged_records(names) + [
+            line for record in records for line in self._damages(record, hashed=False)
+        ]
+
+    def _damages(self, record: dict[str, Any], *, hashed: bool, read: bool = False) -> Iterator[str]:
         for file in record["files"]:
             name, path = file["path"], self.folder / file["path"]
             try:
                 size = path.stat().st_size
                 if size != file["bytes"]:
                     yield f"output changed on disk: {name} has {size} bytes, not {file['bytes']}"
-                elif not self._hashes.equal(path, file["sha256"], read=read):
+                elif hashed and not self._hashes.equal(path, file["sha256"], read=read):
                     yield f"output changed on disk: {name} has other content"
             except FileNotFoundError:
                 yield f"output missing: {name}"
             except OSError as error:
                 yield f"output cannot be read: {name} ({error.strerror})"
-        yield from (f"output changed on disk: {name} is not on record" for name in self.added(record))
 
     def added(self, record: dict[str, Any]) -> list[str]:
         """Files in the output's folder that are not on record."""

@@ -5,6 +5,11 @@ The weak model, each of the recipe's `models`, and the strong model's few-shot a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+
+from w2s.data import disk
 from w2s.errors import UserError
 from w2s.flow.step import Step
 from w2s.method.selector import Judged, Target
@@ -36,6 +41,8 @@ def ensemble(g: Graph, start: Supervision) -> Step:
             expected="a name and a model for each further one",
             hint="set models.second=MODEL (perhaps the weak model again: it is trained in another order)",
         )
+    if "train_1" not in g.questions:
+        _refuse_twice({"weak": g.recipe.weak, **{f"models.{name}": model for name, model in g.recipe.models.items()}})
     answers = {"weak": start.weak, "strong": start.icl}
     if start.shown is None:
         for name, base in g.recipe.models.items():
@@ -49,3 +56,15 @@ def ensemble(g: Graph, start: Supervision) -> Step:
     model = g.fine_tune("ensemble", g.recipe.strong, kept)
     g.evaluate("ensemble", model, what="learnt from several weak models", against=("m_plus", "weak_icl"))
     return model
+
+
+def _refuse_twice(models: Mapping[str, str]) -> None:
+    """UserError: two untrained sources are one model, whose equal answers would confirm each other."""
+    for (first, one), (second, other) in combinations(models.items(), 2):
+        if one == other or disk.same(Path(one), Path(other)):
+            raise UserError(
+                f"is the model of {first} again ({other}): nothing trains them, so their answers are equal",
+                field=second,
+                expected="another model",
+                hint="with gold for train_1 one model may stand twice: it is trained in another order",
+            )

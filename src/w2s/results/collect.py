@@ -83,9 +83,7 @@ def damage(folder: Path) -> list[str]:
         UserError: the folder holds no run.
     """
     store = Store(folder)
-    reached = store.reached()
-    names = [name for name in store.names() if not reached or name in reached]
-    found = [line for line in map(store.damaged_record, names) if line] + store.lost_records()
+    found = store.damaged_records(store.names_reached())
     for record in read_records(folder).values():
         found += store.damages(record)
     return found

@@ -123,7 +123,11 @@ def summarise(runs: Sequence[SeedRun]) -> dict[str, Any]:
 
 
 def tested(of: Joined) -> dict[str, Any]:
-    """The difference of the first two models, and its tests."""
+    """The difference of the first two models, and its tests.
+
+    `test` names that of `p`: "mcnemar" (exact), "z" (paired, over questions, for shares of several samples), or "seeds"
+    (over seeds and questions: `repeated.estimate`).
+    """
     difference = repeated.estimate(of.less(0, 1), same=of.same)
     ps = [_mcnemar(seed[0], seed[1]) for seed in of.outcomes]
     differences = [mean(row) for row in of.less(0, 1)]
@@ -134,6 +138,7 @@ def tested(of: Joined) -> dict[str, Any]:
         "by_seed": dict(zip(map(str, of.seeds), differences, strict=True)),
         "mcnemar_p": dict(zip(map(str, of.seeds), ps, strict=True)),
         "p": difference.p if len(ps) > 1 or ps[0] is None else ps[0],
+        "test": "seeds" if len(ps) > 1 else "z" if ps[0] is None else "mcnemar",
         "n": of.n,
         "same_questions": of.same,
     }

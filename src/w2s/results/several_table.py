@@ -13,6 +13,14 @@ from w2s.results.table import Figures, interval, p_value, percent, points, signe
 Results = Mapping[str, Any]
 
 
+TESTS = {
+    "mcnemar": "exact McNemar p",
+    "z": "p of a paired z test over questions, of shares of several samples",
+    "seeds": "p of a test over seeds and questions",
+}
+"""The test of a comparison (`w2s.results.several.tested`), in words."""
+
+
 def tables(results: Results) -> RenderableType:
     """All tables of results over seeds, or of several recipes."""
     if "runs" in results:
@@ -53,16 +61,31 @@ def comparison(rows: Sequence[Mapping[str, Any]]) -> Figures:
     """Each comparison: first less second."""
     several = len(rows) > 1
     seeds = any(len(row["seeds"]) > 1 for row in rows)
+    tests = list(dict.fromkeys(row["test"] for row in rows))
+    mixed = len(tests) > 1
+    right = "right where the other is not" if tests == ["mcnemar"] else "right more often than the other"
+    p = TESTS[tests[0]] if not mixed else f"p of each row's test ({'; '.join(f'{of}: {TESTS[of]}' for of in tests)})"
     table = Figures(
-        "on shared questions: difference in points (first less second), right where the other is not, exact McNemar p"
+        f"on shared questions: difference in points (first less second), {right}, {p}"
         + (", Holm's p over all rows" if several else ""),
-        ("pair", "n", "difference", "95 %", "only\nright", "p", *(["Holm"] if several else [])),
+        (
+            "pair",
+            "n",
+            "difference",
+            "95 %",
+            "only\nright",
+            "p",
+            *(["test"] if mixed else []),
+            *(["Holm"] if several else []),
+        ),
     )
     for row in rows:
         pair = f"{row['a']} vs {row['b']}"
         cells = [f"{row['n']:,}" + (f" x {len(row['seeds'])}" if seeds else ""), points(row["difference"])]
         cells += [_points(row["ci95"]), f"{row['only_a']} : {row['only_b']}", p_value(row["p"])]
-        table.add(f"{row['model']} {pair}".strip(), [*cells, *([p_value(row["p_holm"])] if several else [])])
+        cells += [row["test"]] if mixed else []
+        cells += [p_value(row["p_holm"])] if several else []
+        table.add(f"{row['model']} {pair}".strip(), cells)
     return table
 
 

@@ -11,6 +11,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from w2s.results.verdicts import p_value as p_value
+
 WORDS = 24
 """Least characters of a column of words."""
 WIDE = 110
@@ -33,11 +35,6 @@ def interval(bounds: Sequence[float] | None) -> str:
 def signed(value: float | None) -> str:
     """A PGR, or a dash."""
     return "–" if value is None else f"{value:.2f}"
-
-
-def p_value(p: float) -> str:
-    """A p-value, never zero."""
-    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
 def points(difference: float) -> str:

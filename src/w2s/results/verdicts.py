@@ -142,12 +142,19 @@ def sentence(verdict: Mapping[str, Any], result: str, other: str) -> str:
     if verdict["relation"] == "no effect":
         return f"{result} is within {100 * MARGIN:g} points of {other}: {interval}."
     clear = low > 0 or high < 0
-    why = f"; {_p(verdict['p_holm'])} after correction" if clear else ""
+    why = f"; {p_is(verdict['p_holm'])} after correction" if clear else ""
     return f"{result} is not distinguished from {other}: {interval}{why}."
 
 
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+def p_value(p: float) -> str:
+    """A p-value, never zero: three decimals below 0.1, as a level is there, and two above."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def p_is(p: float) -> str:
+    """The same in a sentence."""
+    shown = p_value(p)
+    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
 
 
 def _listed(names: Sequence[str]) -> str:

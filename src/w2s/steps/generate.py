@@ -159,10 +159,11 @@ def _generate(context: Context[Answer], sample: Sampler | None = None) -> dict[s
             lambda responses: io.write_responses(context.output, responses, several=params.n > 1),
             sample,
         )
+    known = {"device_memory": generation.device_memory, "parity": check}
     return {
         "of": generation.done,
         "tokens": generation.tokens,
         "cut_off": generation.cut_off,
         "cut_marked": True,
         "generation_seconds": round(time.perf_counter() - started, 3),
-    } | ({} if check is None else {"parity": check})
+    } | {name: value for name, value in known.items() if value is not None}

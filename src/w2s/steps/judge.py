@@ -51,7 +51,7 @@ def decided(selection: Step) -> Decided:
 
 
 def judged(context: Context[Judged]) -> dict[str, Any]:
-    """Write all answers, votes and decisions of each question; with gold, whether each answer is right.
+    """Write all answers, votes and decisions of each question; with gold, whether each is right, level and subject.
 
     Inputs that have ended are left out. `answers`, `votes` (several samples) and `decisions` have the names of steps.
 
@@ -168,4 +168,10 @@ def _with_verdicts(
         for (_, each), verdict in zip(answers, verdicts, strict=True):
             each["verdict"] = verdict
         for row in chunk:
-            yield row | ({"gold": table[row["id"]].answer} if row["id"] in table else {})
+            yield row | (_of_gold(table[row["id"]]) if row["id"] in table else {})
+
+
+def _of_gold(of: gold.Gold) -> dict[str, Any]:
+    """Level and subject where there are some."""
+    groups = {"level": of.level, "subject": of.subject}
+    return {"gold": of.answer} | {name: value for name, value in groups.items() if value is not None}

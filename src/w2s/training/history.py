@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from w2s.callback import Callback
+from w2s.models import device
 from w2s.training.early_stop import DropStop
 
 measures: Callback[[int, Mapping[str, float]]] = Callback("measures")
@@ -125,4 +126,4 @@ def _device() -> dict[str, Any]:
     """Where this process trained: words, and the most memory in bytes on a GPU."""
     if not torch.cuda.is_available():
         return {"device": f"CPU, threads: {torch.get_num_threads()}"}
-    return {"device": torch.cuda.get_device_name(), "device_memory": torch.cuda.max_memory_allocated()}
+    return {"device": torch.cuda.get_device_name(), "device_memory": device.most()}

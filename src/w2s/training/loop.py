@@ -18,6 +18,7 @@ import transformers
 
 from w2s import models
 from w2s.errors import UserError
+from w2s.models import device
 from w2s.training import data, distributed, signals
 from w2s.training.data import Encoded
 from w2s.training.early_stop import DropStop
@@ -62,8 +63,7 @@ class Trainer(SharedModel):
         epochs = (data.batches(lengths, config.batch_size, self._seed, epoch) for epoch in itertools.count())
         steps, history = itertools.chain.from_iterable(epochs), History()
         self._spread.train()
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
+        device.watch()
         place, minutes = self._setup.state, self._setup.runtime.save_minutes
         facts: Mapping[str, Any] = {}
         done, saver = 0, None

@@ -26,6 +26,7 @@ from w2s.config import schema as configs
 from w2s.config import trainers
 from w2s.data import disk, sealed
 from w2s.errors import UserError
+from w2s.models import device
 from w2s.training.distributed import Team
 from w2s.training.early_stop import DropStop
 from w2s.training.history import History, Measured
@@ -56,6 +57,7 @@ class Watch(TrainerCallback):
         on_progress: OnProgress | None,
     ) -> None:
         self.history = History()
+        device.watch()
         self.stop: DropStop | None = None
         self.fallen: Callable[[Mapping[str, float], float, float, float], float] = lambda *_: 0.0
         self.before: Mapping[tuple[int, ...], float] = {}

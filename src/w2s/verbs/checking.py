@@ -43,7 +43,7 @@ def check(folder: Path) -> Checked:
     names = store.names()
     if not names:
         raise UserError("holds no run", file=folder, expected="a folder that `w2s run` wrote, with records/*.json")
-    problems = [line for line in map(store.damaged_record, names) if line] + store.lost_records()
+    problems = store.damaged_records(names)
     known = {f"records/{name}.json" for name in names}
     files = size = 0
     for record in store.records():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args
 
-from w2s.data import rows
+from w2s.data import disk, rows
 from w2s.errors import UserError
 from w2s.records import Verdict
 from w2s.results import comparison, folders
@@ -21,7 +22,7 @@ _GRADED = "the output of `w2s grade --out`, or data/test_NAME.jsonl of a run"
 class Comparison:
     """What was compared, by letter, and a row per comparison (`w2s.results.comparison.compare`).
 
-    `caveats`: runs that are damaged or not finished.
+    `caveats`: runs that are damaged or not finished, and files that are copies.
     """
 
     names: dict[str, str]
@@ -61,8 +62,13 @@ def compare(files: Sequence[Path]) -> Comparison:
     return Comparison(
         {letter: name for name, letter in letters.items()},
         [row | {side: letters[row[side]] for side in ("a", "b")} for row in found],
-        [line for _, runs in read for run in runs for line in _caveats(run)],
+        [line for _, runs in read for run in runs for line in _caveats(run)] + ([] if read else _copies(files)),
     )
+
+
+def _copies(files: Sequence[Path]) -> list[str]:
+    """A line for each two files of the same content: of a deterministic model that may be so."""
+    return [f"{other} is a copy of {one}" for one, other in combinations(files, 2) if disk.alike(one, other)]
 
 
 def _caveats(run: SeedRun) -> list[str]:

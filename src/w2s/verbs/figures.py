@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from w2s.results.verdicts import p_is
+
 _BESIDE = (
     "weak_floor", "strong_zero_shot", "weak_icl", "full_weak_ft", "m_plus", "m_pro_dpo", "m_pro_orpo",
     "control_strong_only", "strong_ceiling",
@@ -62,7 +64,7 @@ def _paired(results: Mapping[str, Any], name: str) -> Iterator[str]:
         if title.startswith(f"{name} vs ") and found.get("ci95"):
             low, high = (100 * end for end in found["ci95"])
             p = found.get("mcnemar_p")
-            tail = "" if p is None else f"; p = {p:.2g}"
+            tail = "" if p is None else f"; {p_is(p)}"
             difference = f"{100 * found['difference']:+.1f} ({low:+.1f} to {high:+.1f}{tail})"
             yield f"- {title.replace(' vs ', ' against ')}: {difference}"
 

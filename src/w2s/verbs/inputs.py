@@ -7,7 +7,7 @@ import stat
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 
 from w2s.config.choices import Join, Layout
@@ -58,9 +58,10 @@ class Inputs:
         files = {role: getattr(self, role) for role in roles}
         return {role: file for role, file in files.items() if file is not None}
 
-    def refuse_overwriting(self, out: File) -> None:
-        """UserError: `out` is one of the files."""
+    def check(self, out: File) -> None:
+        """UserError: `out` is one of the files, or two sources of answers are the same."""
         refuse_overwriting(out, {f"--{role}": file for role, file in self.roles(*_ROLES).items()})
+        refuse_same({f"--{role}": file for role, file in self.roles("weak", "strong", "samples").items()})
 
 
 def reading(layout: Layout, columns: Mapping[str, str], questions: File | None = None) -> Reading:
@@ -136,6 +137,25 @@ def _status(file: File, standard: int) -> os.stat_result | None:
         return os.fstat((sys.stdin, sys.stdout)[standard].fileno()) if str(file) == "-" else os.stat(file)
     except (OSError, ValueError, AttributeError):  # also where a program has put something else in its place
         return None
+
+
+def refuse_same(inputs: Mapping[str, File | None]) -> None:
+    """Refuse one file, or two of the same content, as two sources of answers: they would confirm each other.
+
+    `inputs` come by option; streams and the hub are not looked at.
+
+    Raises:
+        UserError: two are the same.
+    """
+    files = {option: Path(file) for option, file in inputs.items() if file is not None and os.path.isfile(file)}
+    for (first, one), (second, other) in combinations(files.items(), 2):
+        if disk.same(one, other):
+            what = f"is the file of {first} again"
+        elif disk.alike(one, other):
+            what = f"has the content of {first} {one}"
+        else:
+            continue
+        raise UserError(what, file=other, field=second, hint="give the answers of two models; equal ones always agree")
 
 
 def one_standard_input(*files: File | None) -> None:

@@ -67,7 +67,7 @@ def agree(
             expected="an integer from 1, and --samples FILE",
             hint="make the samples with: w2s sample --n 10 --few-shot DEMONSTRATIONS.jsonl",
         )
-    inputs.refuse_overwriting(out)
+    inputs.check(out)
     gold, columns = _GoldReport(inputs, rule), _Columns(rows_as)
     counts, kept_ids = SelectionCounts(), set[str]()
     selector = partial(agreement.select, nothing_agrees=nothing_agrees)
@@ -125,7 +125,7 @@ def pairs(
         UserError: as `agree`, or bad thresholds.
     """
     _check(pair_rule)
-    inputs.refuse_overwriting(out)
+    inputs.check(out)
     gold, columns = _GoldReport(inputs, rule), _Columns(rows_as)
     counts = SelectionCounts()
 

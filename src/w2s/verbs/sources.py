@@ -11,7 +11,7 @@ from w2s.config.choices import Layout, SelectBy
 from w2s.data.index import Reading
 from w2s.errors import UserError, one_of
 from w2s.method.label_model import SAMPLES
-from w2s.verbs.inputs import File, check_columns, one_standard_input, reading, refuse_overwriting
+from w2s.verbs.inputs import File, check_columns, one_standard_input, reading, refuse_overwriting, refuse_same
 
 _NAME = re.compile(r"[A-Za-z_][\w.-]*")
 _EXAMPLE = "such as --answers weak=weak.jsonl --answers icl=icl.jsonl"
@@ -84,3 +84,4 @@ class Sources:
         options: dict[str, File | None] = {f"--answers {name}": file for name, file in self.answers.items()}
         options |= {"--samples": self.samples, "--calibration": self.calibration, "--questions": self.questions}
         refuse_overwriting(out, options)
+        refuse_same({option: file for option, file in options.items() if option.startswith(("--answers", "--samples"))})

@@ -131,7 +131,8 @@ def test_grade_prints_the_accuracy_and_writes_verdicts(tmp_path, capsys):
 
 def test_rows_on_standard_output_are_rows_only(tmp_path, capsys):
     rows = [{"id": i, "question": f"{i}+0?", "response": f"#### {i}"} for i in range(3)]
-    weak, strong = write(tmp_path / "w.jsonl", *rows), write(tmp_path / "s.jsonl", *rows)
+    weak = write(tmp_path / "w.jsonl", *rows)
+    strong = write(tmp_path / "s.jsonl", *(row | {"by": "strong"} for row in rows))
     assert cli.main(["agree", "--task", "arith", "--weak", weak, "--strong", strong, "--out", "-"]) == 0
     captured = capsys.readouterr()
     assert [json.loads(line)["source"] for line in captured.out.splitlines()] == ["weak", "icl"] * 3
@@ -140,8 +141,9 @@ def test_rows_on_standard_output_are_rows_only(tmp_path, capsys):
 
 def test_a_summary_as_json_goes_where_the_rows_do_not(tmp_path, capsys):
     rows = [{"id": i, "question": f"{i}+0?", "response": f"#### {i}", "sample": 0} for i in range(3)]
-    file, gold = (
+    file, other, gold = (
         write(tmp_path / "r.jsonl", *rows),
+        write(tmp_path / "other.jsonl", *(row | {"by": "other"} for row in rows)),
         write(tmp_path / "g.jsonl", *({"id": i, "answer": "1"} for i in range(3))),
     )
     grade = ["grade", "--task", "arith", "--gold", gold, "--responses", file, "--json"]
@@ -151,7 +153,19 @@ def test_a_summary_as_json_goes_where_the_rows_do_not(tmp_path, capsys):
     assert cli.main([*grade, "--out", "-"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.err) == summary and len(captured.out.splitlines()) == 3
-    agree = ["agree", "--task", "arith", "--weak", file, "--strong", file, "--out", str(tmp_path / "h"), "--gold", gold]
+    agree = [
+        "agree",
+        "--task",
+        "arith",
+        "--weak",
+        file,
+        "--strong",
+        other,
+        "--out",
+        str(tmp_path / "h"),
+        "--gold",
+        gold,
+    ]
     assert cli.main([*agree, "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert (summary["kept"], summary["coverage"], summary["quality"]["correct"]) == (3, 1.0, 1)
@@ -162,7 +176,7 @@ def test_a_summary_as_json_goes_where_the_rows_do_not(tmp_path, capsys):
         "--weak",
         file,
         "--samples",
-        file,
+        other,
         "--out",
         str(tmp_path / "p"),
         "--gold",

@@ -120,7 +120,8 @@ def test_any_other_error_stays_a_failure_of_ours() -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "w.jsonl").write_text('{"id": 1, "question": "q", "response": "#### 7"}\n')
-    arguments = ["agree", "--task", "arith", "--weak", "w.jsonl", "--strong", "w.jsonl", "--out", "-"]
+    (tmp_path / "s.jsonl").write_text('{"id": 1, "question": "q", "response": "It is #### 7"}\n')
+    arguments = ["agree", "--task", "arith", "--weak", "w.jsonl", "--strong", "s.jsonl", "--out", "-"]
     with open("/dev/full", "wb") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "w2s", *arguments], stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path

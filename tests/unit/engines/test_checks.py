@@ -70,6 +70,13 @@ def test_it_does_not_compare_before_a_short_run() -> None:
     assert prompts == []
 
 
+def test_it_says_what_its_engine_measures() -> None:
+    engine, _ = _checked("a", "a")
+    assert engine.device_memory() is None
+    engine._engine.device_memory = lambda: 5  # type: ignore[attr-defined]
+    assert engine.device_memory() == 5
+
+
 @pytest.mark.parametrize(("found", "stops"), [("aaaa", False), ("aaab", False), ("aabb", True), ("xaaa", True)])
 def test_it_stops_below_three_quarters(found: str, stops: bool) -> None:
     engine, _ = _checked(found, "aaaa")
@@ -91,9 +98,12 @@ class _Two:
     def call(self, method: str, *arguments: Any) -> Any:
         return getattr(self._engines[0], method)(*arguments)
 
-    def each(self, method: str, items: Sequence[Sequence[Any]]) -> Iterator[tuple[int, Any]]:
+    def each(self, method: str, items: Sequence[Sequence[Any]], look: Any = None) -> Iterator[tuple[int, Any]]:
         for place, arguments in enumerate(items):
             yield place, getattr(self._engines[place % 2], method)(*arguments)
+
+    def idle(self, method: str) -> list[Any]:
+        return []
 
     def close(self) -> None: ...
 

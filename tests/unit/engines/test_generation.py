@@ -77,6 +77,14 @@ def test_responses_come_in_order_with_their_counts_and_a_journal_per_part(tmp_pa
     assert generate(tmp_path, again)[1] == responses and again.ran == 0
 
 
+def test_an_engine_that_measures_its_gpu_is_asked_at_the_end(tmp_path: Path) -> None:
+    (tmp_path / "with").mkdir()
+    assert generate(tmp_path, Engine())[0].device_memory is None
+    engine = Engine()
+    engine.device_memory = lambda: 10 * engine.ran  # type: ignore[attr-defined]
+    assert generate(tmp_path / "with", engine)[0].device_memory == 100
+
+
 def test_a_later_part_that_is_refused_is_refused_first(tmp_path: Path) -> None:
     engine = Engine(refuse="q4")
     with pytest.raises(UserError, match="too long"):

@@ -98,6 +98,23 @@ def test_ticks_come_through_the_pipe_before_the_reply(load) -> None:
     assert engine.count_tokens("one two") == 2
 
 
+def test_the_memory_of_its_gpu_is_that_of_its_process(load, monkeypatch) -> None:
+    """None of an engine that has no method for it, and of a process that died with its work done."""
+    engine = load("echo")
+    assert engine.device_memory() is None
+    monkeypatch.setattr(engine.process, "call", lambda *call: call)
+    assert engine.device_memory() == (1, "device_memory")
+    monkeypatch.undo()
+    engine.process.kill()
+    assert engine.device_memory() is None
+
+    class Measured:
+        def device_memory(self) -> int:
+            return 5
+
+    assert isolated._reply({1: Measured()}, 1, "device_memory", []) == 5  # type: ignore[dict-item]
+
+
 def test_closing_ends_the_process_and_what_it_started(load) -> None:
     engine = load("worker")
     worker = int(engine.run(REQUESTS[:1], DECODING)[0].text)

@@ -11,9 +11,10 @@ import pytest
 from w2s import engines
 from w2s.config.schema import Runtime
 from w2s.engines import transformers
-from w2s.engines.base import Decoding, Loading, Request
+from w2s.engines.base import Decoding, Loading, Request, device_memory
 from w2s.engines.transformers import TransformersEngine
 from w2s.errors import UserError
+from w2s.models import device
 
 CPU = Runtime(device="cpu")
 
@@ -177,3 +178,14 @@ def test_a_stop_string_that_is_a_special_token_ends_the_text(network, tokenizer)
     for key in shorter:
         assert ended[key].finish == "stop" and free[key].text.startswith(ended[key].text)
     assert all(ended[key] == free[key] for key in free.keys() - shorter)
+
+
+@pytest.mark.parametrize("bytes_taken", [None, 7])
+def test_transformers_measures_from_its_loading_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, bytes_taken: int | None
+) -> None:
+    watched: list[str] = []
+    monkeypatch.setattr(device, "watch", lambda: watched.append("from here"))
+    monkeypatch.setattr(device, "most", lambda: bytes_taken)
+    engine = transformers.load(folder, Loading(runtime=Runtime(offline=True, device="cpu")))
+    assert watched == ["from here"] and device_memory(engine) == bytes_taken

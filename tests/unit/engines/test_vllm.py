@@ -20,7 +20,7 @@ from w2s.engines.base import Decoding, Loading, Request, ticks
 from w2s.engines.checks import CheckedEngine
 from w2s.engines.tokens import Tokens
 from w2s.errors import UserError
-from w2s.models import parity
+from w2s.models import device, parity
 
 VLLM = Loading("vllm")
 UNCHECKED = Loading("vllm", runtime=Runtime(check_engine=False))
@@ -191,7 +191,12 @@ def test_the_mark_of_the_end_of_a_turn_ends_a_text(monkeypatch) -> None:
 
     monkeypatch.setattr(vllm.importlib, "import_module", lambda name: SimpleNamespace(SamplingParams=dict))
     engine = vllm.VllmEngine(Tokens(Turns(), [0], 100), Llm, lambda: None)
+    watched: list[int] = []
+    monkeypatch.setattr(device, "watch", lambda: watched.append(1))
     (done,) = engine.run([Request("a", 0, "w")], Decoding(10, stop=("<end_of_turn>",)))
+    assert watched == [1] and engine.device_memory() is None
+    monkeypatch.setattr(device, "most", lambda: 7)
+    assert engine.device_memory() == 7
     assert given[0]["stop_token_ids"] == [0, 9]
     assert (done.text, done.finish) == ("seven", "stop")
 

@@ -89,6 +89,60 @@ def test_a_damaged_file_says_nothing_wrong(tmp_path: Path, text: str, monkeypatc
     assert (found.state, found.now, found.left_seconds) == ("running", [], None)
 
 
+def third(context):
+    context.output.mkdir()
+    (context.output / "weights").write_text("weights")
+    return {}
+
+
+def remove_all(folder: Path) -> None:
+    for file in (folder / "records").iterdir():
+        file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (lambda folder: (folder / "records/first.json").unlink(), "record missing: records/first.json"),
+        (remove_all, "record missing: records/third.json"),
+        (lambda folder: (folder / "records/first.json").write_text("{"), "record changed on disk: records/first.json"),
+        (lambda folder: (folder / "models/third/weights").unlink(), "output missing: models/third/weights"),
+        (lambda folder: (folder / "models/third/weights").write_text("we"), "weights has 2 bytes, not 7"),
+        (lambda folder: (folder / "models/third/weights").write_text("other weights"), "has 13 bytes, not 7"),
+        (lambda folder: (folder / ".reached.json").write_text("{}x"), "record changed on disk: .reached.json"),
+    ],
+)  # fmt: skip
+def test_a_damaged_run_is_not_finished(tmp_path: Path, damage, line: str) -> None:
+    made = [Step("first", first), Step("third", third, output="models/third", kind="train")]
+    runner.run(made, tmp_path, Runtime())
+    assert status.read(tmp_path).state == "finished" and status.read(tmp_path).problems == []
+    damage(tmp_path)
+    found = status.read(tmp_path)
+    assert found.state == "damaged" and any(line in each for each in found.problems)
+    done = CliRunner().invoke(app, ["status", str(tmp_path)])
+    said = " ".join(done.stdout.split())
+    assert done.exit_code == 0 and "finished" not in said and line in said
+    assert "the same `w2s run` makes again what is damaged; `w2s check` reads every file" in said
+    runner.run(made, tmp_path, Runtime())
+    assert status.read(tmp_path).state == "finished"
+
+
+def test_a_stopped_run_names_damage_too(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(steps(tmp_path, stops=True), tmp_path, Runtime())
+    (tmp_path / "records/first.json").unlink()
+    done = CliRunner().invoke(app, ["status", str(tmp_path)])
+    assert done.exit_code == 0 and done.stdout.startswith("stopped: 1 of 2 steps done")
+    assert "record missing: records/first.json" in done.stdout and "goes on" in done.stdout
+
+
+def test_of_many_problems_some_are_named(tmp_path: Path) -> None:
+    from w2s.cli import outlook
+
+    lines = outlook.status(status.Status(str(tmp_path), "damaged", 9, 9, problems=[f"problem {n}" for n in range(9)]))
+    assert "  problem 5" in lines and "  problem 6" not in lines and "  and 3 more" in lines
+
+
 def test_a_killed_run_is_not_taken_for_a_live_one(tmp_path: Path) -> None:
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom w2s.flow.lock import Lock\n"

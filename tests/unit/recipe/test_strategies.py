@@ -91,10 +91,13 @@ def test_without_train_1_weak_models_are_taken_as_they_come(tmp_path: Path) -> N
         (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     task = ["task.name=jsonl", f"task.train_2={tmp_path}/train_2.jsonl", f"task.test={tmp_path}/test.jsonl"]
     base = tmp_path / "own.yaml"
-    base.write_text("weak: w2s:tiny-weak\nstrong: w2s:tiny-strong\nmodels:\n  second: w2s:tiny-weak\n")
+    base.write_text("weak: w2s:tiny-weak\nstrong: w2s:tiny-strong\nmodels:\n  second: w2s:tiny-strong\n")
     steps = {step.name: step for step in recipe.build(load.load(str(base), [*task, "strategies=all"]), True)}
     assert "model" not in steps["ensemble_second_answers"].inputs
     assert not {"certified", "trust"} & set(steps) and "filter_recover" in steps
+    for again, first in (("models.second=w2s:tiny-weak", "weak"), ("models.third=w2s:tiny-strong", "models.second")):
+        with pytest.raises(UserError, match=rf"is the model of {first} again .*nothing trains them"):
+            recipe.build(load.load(str(base), [*task, "strategies=ensemble", again]), True)
 
 
 def test_a_rule_that_no_step_could_load_is_refused_at_once(folder: Path) -> None:

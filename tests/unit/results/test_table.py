@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from w2s.config import schema
-from w2s.results import collect, table
+from w2s.results import collect, table, verdicts
 
 RUN = schema.Run(recipe=schema.Recipe(name="toy", task=schema.ArithTask()))
 
@@ -160,9 +160,24 @@ def test_messages_are_not_markup(folder, record):
     assert "[bold]x[/nothing]" in printed(collect.collect(folder, RUN))
 
 
-@pytest.mark.parametrize(("p", "text"), [(0.0, "< 0.0001"), (0.00009, "< 0.0001"), (0.0123, "0.0123"), (1.0, "1.0000")])
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.0, "< 0.001"),
+        (0.00099, "< 0.001"),
+        (0.001, "0.001"),
+        (0.0123, "0.012"),
+        (0.05, "0.050"),
+        (0.1, "0.10"),
+        (0.5579, "0.56"),
+        (0.9999, "1.00"),
+        (1.0, "1.00"),
+    ],
+)
 def test_p_values_never_claim_to_be_zero(p, text):
+    """In tables, in the page's sentences and on cards, the same figures."""
     assert table.p_value(p) == text
+    assert verdicts.p_is(p) == (f"p {text}" if "<" in text else f"p = {text}")
 
 
 def test_a_missing_number_is_a_dash():

@@ -57,6 +57,11 @@ class Counting(ScriptedEngine):
         return super().run(batch, decoding)
 
 
+class OnGpu(Counting):
+    def device_memory(self) -> int:
+        return 2**30
+
+
 Run = Callable[..., tuple[dict[str, Any], list[Response]]]
 
 
@@ -114,6 +119,13 @@ def stage2(
         resources=Resources(builder),
     )
     return select.build_pairs(context), [row for _, row in jsonl.read(out)]
+
+
+def test_the_record_has_the_memory_of_a_gpu_where_there_is_one(run: Run) -> None:
+    on_cpu, responses = run(generate.answer, "cpu", Counting())
+    on_gpu, same = run(generate.answer, "gpu", OnGpu())
+    assert "device_memory" not in on_cpu and on_gpu["device_memory"] == 2**30
+    assert set(on_gpu) == {*on_cpu, "device_memory"} and same == responses
 
 
 @pytest.mark.parametrize("max_pairs", [1, 3])

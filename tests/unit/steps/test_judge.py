@@ -55,10 +55,13 @@ def inputs(tmp_path: Path) -> dict[str, Path]:
     }
 
 
-def judged(folder: Path, inputs: dict[str, Path], gold: dict[str, str]) -> dict[str, dict[str, Any]]:
+def judged(folder: Path, inputs: dict[str, Path], gold: dict[str, Any]) -> dict[str, dict[str, Any]]:
     jsonl.write(
         folder / "task.jsonl",
-        [{"id": id, "question": f"{id}?"} | ({"answer": gold[id]} if id in gold else {}) for id in "abc"],
+        [
+            {"id": id, "question": f"{id}?"} | (of if isinstance(of := gold.get(id, {}), dict) else {"answer": of})
+            for id in "abc"
+        ],
     )
     params = judge.Judged(style="gsm8k", match="equivalent", gold="", selections=SELECTIONS)
     context: Context[Any] = Context(
@@ -108,6 +111,13 @@ def test_gold_says_which_answers_are_right(tmp_path: Path, inputs: dict[str, Pat
         "b": ["9", "wrong", "correct", "wrong"],
         "c": ["3", "correct", "correct", "correct"],
     }
+
+
+def test_gold_says_level_and_subject_where_it_has_some(tmp_path: Path, inputs: dict[str, Path]) -> None:
+    rows = judged(tmp_path, inputs, {"a": {"answer": "1", "level": 2, "subject": "unit"}, "b": "9", "c": "3"})
+    found = {id: {name: row.get(name) for name in ("gold", "level", "subject")} for id, row in rows.items()}
+    assert found["a"] == {"gold": "1", "level": 2, "subject": "unit"}
+    assert found["b"] == {"gold": "9", "level": None, "subject": None} and "level" not in rows["b"]
 
 
 def test_what_has_ended_is_left_out(tmp_path: Path, inputs: dict[str, Path]) -> None:

@@ -62,7 +62,40 @@ def test_several_samples_count_as_a_share(tmp_path: Path) -> None:
     jsonl.write(tmp_path / "b.jsonl", [{"id": "q", "verdict": "correct"}, {"id": "p", "verdict": "wrong"}])
     row = w2s.compare(a, tmp_path / "b.jsonl").rows[0]
     assert (row["accuracy_a"], row["accuracy_b"], row["mcnemar_p"]) == (0.75, 0.5, {"0": None})
-    assert row["only_a"] == 1 and 0 < row["p"] < 1
+    assert row["only_a"] == 1 and 0 < row["p"] < 1 and row["test"] == "z"
+
+
+def test_a_copy_is_compared_and_said_to_be_one(tmp_path: Path) -> None:
+    """Two runs of a deterministic model give equal files, so a copy is no error."""
+    a, other = graded(tmp_path / "a.jsonl", "110"), graded(tmp_path / "c.jsonl", "100")
+    b = graded(tmp_path / "b.jsonl", "110")
+    assert w2s.compare(a, other).caveats == []
+    found = w2s.compare(a, b, other)
+    assert found.caveats == [f"{b} is a copy of {a}"] and found.rows[0]["p"] == 1
+
+
+def heading(*files: Path) -> str:
+    done = CliRunner().invoke(app, ["compare", *map(str, files)], terminal_width=80)
+    assert done.exit_code == 0, done.output
+    return " ".join(done.stdout.partition("pair ")[0].split())
+
+
+def test_the_heading_says_which_test_it_is(tmp_path: Path) -> None:
+    """One sample per question: exact McNemar. Several: a z test of shares. Some of each: a column names it."""
+    a, b = graded(tmp_path / "a.jsonl", "110"), graded(tmp_path / "b.jsonl", "100")
+    several = tmp_path / "several.jsonl"
+    rows = [("0", 0, "correct"), ("0", 1, "wrong"), ("1", 0, "correct"), ("1", 1, "wrong"), ("2", 0, "correct")]
+    jsonl.write(several, [{"id": i, "sample": s, "verdict": v} for i, s, v in rows])
+    assert heading(a, b).startswith("on shared questions") and "is not, exact McNemar p" in heading(a, b)
+    of_shares = heading(a, several)
+    assert "p of a paired z test over questions" in of_shares and "McNemar" not in of_shares
+    assert "right more often than the other" in of_shares
+    both = heading(a, b, several)
+    assert "p of each row's test (mcnemar: exact McNemar p; z: p of a paired z test" in both
+    done = CliRunner().invoke(app, ["compare", str(a), str(b), str(several)], terminal_width=80)
+    lines = [line for line in done.stdout.splitlines() if " vs " in line]
+    assert [("mcnemar" in line, " z " in line) for line in lines] == [(True, False), (False, True), (False, True)]
+    assert "…" not in done.stdout and max(map(len, lines)) <= 80
 
 
 BAD = {

@@ -8,8 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from response_files import again, written
 
 import w2s
 from w2s import cli
@@ -112,17 +114,44 @@ def test_a_task_is_not_written_into_its_own_folder(tmp_path: Path, monkeypatch: 
         w2s.verbs.write_task("word_problems", tmp_path)
 
 
+def copied(file: Path) -> Path:
+    return Path(shutil.copy(file, file.with_name("copy.jsonl")))
+
+
+@pytest.mark.parametrize("way", [by_name, by_another_path, by_symlink, by_hard_link, copied])
+def test_one_file_is_not_two_sources_of_answers(tmp_path: Path, way: Callable[[Path], Path]) -> None:
+    """Of `agree`, `pairs` and `select`: each two of their sources. Another column makes another file."""
+    said = written(tmp_path / "said.jsonl", {"id": 1, "question": "?", "response": "#### 5"})
+    (tmp_path / "deep").mkdir()
+    same, other, out = way(said), again(said), tmp_path / "out.jsonl"
+    task: dict[str, Any] = {"task": "gsm8k"}
+    found = "has the content of {0} .*said.jsonl" if way is copied else "is the file of {0} again"
+    calls: list[tuple[str, str, Callable[[], object]]] = [
+        ("--weak", "--strong", lambda: w2s.agree(said, same, out, **task)),
+        ("--weak", "--samples", lambda: w2s.agree(said, other, out, samples=same, augment_to=9, **task)),
+        ("--weak", "--samples", lambda: w2s.pairs(said, same, out, **task)),
+        ("--answers a", "--answers b", lambda: w2s.select({"a": said, "b": same}, out, **task)),
+        ("--answers a", "--samples", lambda: w2s.select({"a": said}, out, samples=same, **task)),
+    ]
+    for first, second, call in calls:
+        with pytest.raises(UserError, match=rf"\[{second}\]: {found.format(first)}(.|\n)*answers of two models"):
+            call()
+        assert not out.exists()
+    assert w2s.agree(said, other, out, **task).kept == 1
+
+
 def test_a_column_that_no_file_has_is_refused(tmp_path: Path) -> None:
     """A mistyped name would else be passed over, and another column of the file read in its place."""
     gold, said = tmp_path / "gold.jsonl", tmp_path / "said.jsonl"
     gold.write_text('{"id": 1, "answer": "5"}\n')
     said.write_text('{"id": 1, "question": "?", "response": "#### 5", "gen": "#### 6"}\n')
+    other = again(said)
     out, says = tmp_path / "out.jsonl", r"\[--column response\]: no column is called 'genn' in .*said(.|\n)*: .*gen"
     calls: list[Callable[[dict[str, str]], object]] = [
         lambda columns: w2s.grade(gold, said, out, task="gsm8k", columns=columns),
-        lambda columns: w2s.agree(said, said, out, task="gsm8k", columns=columns),
-        lambda columns: w2s.pairs(said, said, out, task="gsm8k", columns=columns),
-        lambda columns: w2s.select({"a": said}, out, task="gsm8k", samples=said, by="vote", columns=columns),
+        lambda columns: w2s.agree(said, other, out, task="gsm8k", columns=columns),
+        lambda columns: w2s.pairs(said, other, out, task="gsm8k", columns=columns),
+        lambda columns: w2s.select({"a": said}, out, task="gsm8k", samples=other, by="vote", columns=columns),
     ]
     for call in calls:
         with pytest.raises(UserError, match=says):

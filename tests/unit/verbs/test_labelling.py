@@ -21,7 +21,7 @@ ANSWERS = {"weak": (7, 2, 3, None), "icl": (7, 2, 9, 5)}
 def files(folder: Path, **answers: tuple[object, ...]) -> dict[str, Path]:
     """A file per source; the questions are 1, 2, ..."""
     return {
-        name: written(folder / f"{name}.jsonl", *(said(n, answer) for n, answer in enumerate(given, 1)))
+        name: written(folder / f"{name}.jsonl", *(said(n, answer, by=name) for n, answer in enumerate(given, 1)))
         for name, given in answers.items()
     }
 

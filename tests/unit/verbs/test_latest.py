@@ -64,4 +64,4 @@ def test_the_command_shows_them(tmp_path: Path) -> None:
     (tmp_path / "records" / "a.json").write_text("{}")
     jsonl.write(tmp_path / "data" / "test_m.jsonl", [{"id": "q", "question": "?", "response": "4 + 4 = 8.\n#### 8"}])
     done = CliRunner().invoke(app, ["status", str(tmp_path), "--samples", "1"])
-    assert done.stdout.splitlines()[1:] == ["test_m, question q:", "    4 + 4 = 8.", "    #### 8"]
+    assert done.stdout.splitlines()[-3:] == ["test_m, question q:", "    4 + 4 = 8.", "    #### 8"]

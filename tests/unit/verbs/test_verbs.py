@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from response_files import agree, gold_file, grade, lines, pairs, said, written
+from response_files import again, agree, gold_file, grade, lines, pairs, said, written
 
 from w2s.answers import AnswerRule, answered
 from w2s.answers.workers import pool
@@ -145,8 +145,8 @@ def test_answers_that_were_not_read_in_time_are_counted_and_never_agree(
 
 
 def test_agree_on_nothing_writes_an_empty_file(tmp_path: Path) -> None:
-    weak, strong = written(tmp_path / "w.jsonl", said(1, None)), written(tmp_path / "s.jsonl", said(1, None))
-    summary = agree(weak, strong, tmp_path / "h.jsonl", task="gsm8k")
+    weak = written(tmp_path / "w.jsonl", said(1, None))
+    summary = agree(weak, again(weak), tmp_path / "h.jsonl", task="gsm8k")
     assert (summary.kept, summary.rows) == (0, 0)
     assert (tmp_path / "h.jsonl").read_bytes() == b""
 
@@ -159,7 +159,7 @@ def test_both_refuse_what_does_not_belong_together(tmp_path: Path, verb: Any) ->
     no_question = {"id": 2, "response": "a"}
     blind = written(tmp_path / "b.jsonl", said(1, 1), no_question)
     with pytest.raises(UserError, match=r"b\.jsonl:2 \[question\]: question is missing(.|\n)*--questions"):
-        verb(blind, blind, out, task="gsm8k")
+        verb(blind, again(blind), out, task="gsm8k")
     with pytest.raises(UserError, match="standard input can be read once only"):
         verb("-", "-", out, task="gsm8k")
     with pytest.raises(UserError, match=r"no task is called 'gms8k' .did you mean"):
@@ -325,7 +325,7 @@ def test_olympicarena_answers_are_read_as_their_questions_ask(tmp_path: Path) ->
     for match in ("equivalent", "string"):
         summary = grade(gold, given, tmp_path / "o", task="olympicarena", match=match)
         assert (summary.correct, summary.match_differs) == (2, 0)
-    assert agree(given, given, tmp_path / "h", task="olympicarena", gold=gold).quality.correct == 2
+    assert agree(given, again(given), tmp_path / "h", task="olympicarena", gold=gold).quality.correct == 2
 
 
 def test_a_log_of_lm_eval_is_graded_against_itself(tmp_path: Path) -> None:
@@ -346,7 +346,7 @@ def test_a_log_of_lm_eval_is_graded_against_itself(tmp_path: Path) -> None:
     }  # fmt: skip
     single = [{**row, "resps": [row["resps"][0][:1]]} for row in rows]  # type: ignore[index]
     log = written(tmp_path / "l.jsonl", *single)
-    assert agree(log, log, tmp_path / "h", task="gsm8k", gold=log).kept == 2
+    assert agree(log, again(log), tmp_path / "h", task="gsm8k", gold=log).kept == 2
     assert {frozenset(row) for row in lines(tmp_path / "h")} == {
         frozenset({"id", "source", "prompt", "completion", "prediction"})
     }

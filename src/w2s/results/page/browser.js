@@ -16,7 +16,8 @@
     ["noanswer", "no answer (A or B)"], ["undecided", "undecided (A or B)"], ["cut", "cut text (A or B)"],
     ["match", "two matches differ (A or B)"],
   ];
-  const state = { t: "test", id: "", a: data.a, b: data.b, f: "", q: "", l: "", d: "" };
+  const GROUPS = [["l", "level"], ["u", "subject"]];
+  const state = { t: "test", id: "", a: data.a, b: data.b, f: "", q: "", l: "", u: "", d: "" };
   const found = { rows: [], shown: 0, place: -1 };
   const haystacks = {};
   let quiet = true;  // until somebody asks for something, the address stays as it is
@@ -71,7 +72,7 @@
     const test = tests[state.f] || tests[""];
     const rows = [];
     for (let i = 0; i < of.ids.length; i++) {
-      if (state.l && of.level[i] !== state.l) continue;
+      if (GROUPS.some(([key, group]) => state[key] && of[group][i] !== state[key])) continue;
       if (decided && (of.decisions[decided[0]] || [])[i] !== decided[1]) continue;
       if (words && !texts[i].includes(words)) continue;
       if (test(i)) rows.push(i);
@@ -86,9 +87,11 @@
     options($("s-a"), names, state.a);
     options($("s-b"), names, state.b);
     options($("s-f"), FILTERS, state.f);
-    const levels = [...new Set(of.level.filter((each) => each !== null))].sort((x, y) => x.localeCompare(y, "en", { numeric: true }));
-    options($("s-l"), [["", "all levels"], ...levels.map((each) => [each, each])], state.l);
-    $("s-l").parentElement.hidden = !levels.length;
+    for (const [key, group] of GROUPS) {
+      const values = [...new Set(of[group].filter((each) => each !== null))].sort((x, y) => x.localeCompare(y, "en", { numeric: true }));
+      options($(`s-${key}`), [["", `all ${group}s`], ...values.map((each) => [each, each])], state[key]);
+      $(`s-${key}`).parentElement.hidden = !values.length;
+    }
     const decisions = [["", "all decisions"]];
     for (const [name, each] of Object.entries(of.decisions))
       for (const word of [...new Set(each)].filter(Boolean).sort())
@@ -191,7 +194,7 @@
   function detail(i) {
     const of = side(), pane = $("s-detail");
     state.id = of.ids[i];
-    const head = make("div", "muted", [of.ids[i], of.level[i] === null ? "" : `level ${of.level[i]}`].filter(Boolean).join(" · "));
+    const head = make("div", "muted", [of.ids[i], of.level[i] === null ? "" : `level ${of.level[i]}`, of.subject[i]].filter(Boolean).join(" · "));
     const gold = make("p", "gold", of.gold[i] === null ? "gold is not on record" : "gold ");
     if (of.gold[i] !== null) gold.append(make("b", "", of.gold[i]));
     const a = column(state.a), b = column(state.b), pair = [a, b].filter((m, k, all) => m >= 0 && all.indexOf(m) === k);
@@ -223,7 +226,7 @@
   function link() {
     if (quiet) return;
     const given = new URLSearchParams();
-    for (const name of ["t", "id", "a", "b", "f", "q", "l", "d"])
+    for (const name of ["t", "id", "a", "b", "f", "q", "l", "u", "d"])
       if (state[name] && !(name === "t" && state.t === "test")) given.set(name, state[name]);
     history.replaceState(null, "", `#s?${given}`);
   }
@@ -231,7 +234,7 @@
   function follow(first) {
     if (!location.hash.startsWith("#s?")) return false;
     const given = new URLSearchParams(location.hash.slice(3));
-    for (const name of ["id", "a", "b", "f", "q", "l", "d"]) state[name] = given.get(name) || (name === "a" || name === "b" ? data[name] : "");
+    for (const name of ["id", "a", "b", "f", "q", "l", "u", "d"]) state[name] = given.get(name) || (name === "a" || name === "b" ? data[name] : "");
     state.t = given.get("t") === "train" && data.train.ids.length ? "train" : "test";
     controls();
     search(true);
@@ -242,7 +245,7 @@
   const changed = (name, keep = true) => (event) => { state[name] = event.target.value; search(keep); };
   $("s-a").addEventListener("change", changed("a"));
   $("s-b").addEventListener("change", changed("b"));
-  for (const name of ["f", "l", "d", "q"]) $(`s-${name}`).addEventListener(name === "q" ? "input" : "change", changed(name, false));
+  for (const name of ["f", "l", "u", "d", "q"]) $(`s-${name}`).addEventListener(name === "q" ? "input" : "change", changed(name, false));
   $("s-diff").addEventListener("change", () => search(true));
   $("s-more").addEventListener("click", more);
   $("s-swap").addEventListener("click", () => { [state.a, state.b] = [state.b, state.a]; controls(); search(true); });
@@ -251,7 +254,7 @@
     if (row) open(Number(row.dataset.place), false);
   });
   for (const tab of ["test", "train"])
-    $(`tab-${tab}`).addEventListener("click", () => { Object.assign(state, { t: tab, id: "", l: "", d: "" }); controls(); search(false); });
+    $(`tab-${tab}`).addEventListener("click", () => { Object.assign(state, { t: tab, id: "", l: "", u: "", d: "" }); controls(); search(false); });
   addEventListener("hashchange", () => follow(false));
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;

@@ -23,6 +23,8 @@ LONGEST = 4000
 """Characters of a question or a response."""
 SHORT = 200
 """Characters of a final answer."""
+GROUPS = ("level", "subject")
+"""What gold says of a question, and the page filters by."""
 VERDICTS = {"correct": "c", "wrong": "w", "no_answer": "n", "undecided": "u"}
 """One letter each; "-" where there is none."""
 
@@ -113,7 +115,7 @@ def _test(page: RunPage, names: Sequence[str]) -> dict[str, Any]:
         "ids": ids,
         "questions": [_shorten(first[question]["question"]) for question in ids],
         "gold": [_said(first[question].get("gold")) for question in ids],
-        "level": [_said(first[question].get("level")) for question in ids],
+        **{group: [_said(first[question].get(group)) for question in ids] for group in GROUPS},
         "names": list(names),
         "verdicts": ["".join(_letter(of.get(question)) for question in ids) for of in rows],
         "answers": [[_said((of.get(question) or {}).get("prediction")) for question in ids] for of in rows],
@@ -132,7 +134,7 @@ def _train(page: RunPage) -> dict[str, Any]:
         "ids": [row["id"] for row in rows],
         "questions": [_shorten(row["question"]) for row in rows],
         "gold": [_said(row.get("gold")) for row in rows],
-        "level": [None] * len(rows),
+        **{group: [_said(row.get(group)) for row in rows] for group in GROUPS},
         "names": [*names, *voters],
         "voters": voters,
         "verdicts": ["".join(map(_letter, of)) for of in (*sides, *votes)],

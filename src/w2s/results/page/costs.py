@@ -21,6 +21,10 @@ PARTS = {
 }
 
 
+_ON_GPUS = {"training": "loss_first", "generation": "cut_off"}
+"""Kinds of steps, and a field of their results that no other kind has."""
+
+
 class Part(NamedTuple):
     """A part of the recipe: steps, seconds, tokens written or trained on."""
 
@@ -93,7 +97,7 @@ def provenance(page: RunPage) -> Facts:
         ("GPUs", _distinct(each.get("gpus") for each in given)),
         ("trained on", _distinct(record["result"].get("device") for record in records)),
         ("most memory, processes together", _bytes(record.get("memory_peak") for record in records)),
-        ("most GPU memory of a training", _bytes(record["result"].get("device_memory") for record in records)),
+        *((f"most GPU memory of a {kind}", _gpu_memory(records, field)) for kind, field in _ON_GPUS.items()),
         ("from", str(records[0].get("started", "")) if records else ""),
         ("to", str(records[-1].get("finished", "")) if records else ""),
         ("recipe", page.records.get("recipe", {}).get("fingerprint", "")[:16]),
@@ -103,10 +107,14 @@ def provenance(page: RunPage) -> Facts:
         [
             (name, value or "not on record")
             for name, value in facts
-            if value or name not in ("GPUs", "most GPU memory of a training")
+            if value or not name.startswith(("GPUs", "most GPU memory"))
         ],
         ", ".join(f"{package} {version}" for package, version in versions.items()),
     )
+
+
+def _gpu_memory(records: Iterable[Mapping[str, Any]], field: str) -> str:
+    return _bytes(record["result"].get("device_memory") for record in records if field in record["result"])
 
 
 def _distinct(values: Iterable[object]) -> str:

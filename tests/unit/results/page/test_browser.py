@@ -48,6 +48,16 @@ def test_the_data_has_every_question_and_every_model(page: RunPage) -> None:
     texts = dict(zip(test["ids"], test["texts"], strict=True))
     assert texts["4"][test["withText"].index("m_plus")] == "x" * 4000 + " … (5000 characters)"
     assert data["train"]["ids"] == []
+    assert set(test["level"]) == {"1", "2"} and test["subject"] == [None] * 10
+
+
+def test_train_2_has_levels_and_subjects(page: RunPage) -> None:
+    row = {"question": "How many?", "answers": {}, "votes": {}, "decisions": {}}
+    page.judged[:] = [row | {"id": "a", "level": 2, "subject": "algebra"}, row | {"id": "b"}]
+    packed = browser.pack(page)
+    assert packed is not None
+    train = browser.unpack(packed.data)["train"]
+    assert (train["level"], train["subject"]) == (["2", None], ["algebra", None])
 
 
 def test_texts_that_do_not_fit_are_left_out_and_named(page: RunPage) -> None:

@@ -236,7 +236,10 @@ def test_costs_by_part(made: Made, folder: Path, record: Any) -> None:
 
 def test_provenance_is_what_is_on_record(made: Made, folder: Path, record: Any) -> None:
     record(folder, "m_plus", TRAINED)
+    assert "most GPU memory of a generation" not in dict(costs.provenance(made()).facts)
+    record(folder, "test_m_plus", {"of": 9, "tokens": 9, "cut_off": 0, "device_memory": 3 * 2**30})
     facts = dict(costs.provenance(made()).facts)
+    assert facts["most GPU memory of a generation"] == "3.00 GiB"
     assert facts["commit"] == facts["processor"] == facts["commands"] == "not on record"
     assert facts["trained on"] == "CPU, threads: 1" and facts["most GPU memory of a training"] == "1.00 GiB"
     assert "secret-host" not in str(facts)
