@@ -76,7 +76,7 @@ class Graph(ReinforceBuilder):
         voters = {name: self._steps[name].inputs.get("model") for name in sorted(samples)}
         learnt = {name: model.inputs["data"].name for name, model in voters.items() if model and "data" in model.inputs}
         learnt = {name: selection for name, selection in learnt.items() if selection in chosen}
-        params = judge.Judged(**self._reading("train_2"), selections=decided, learnt=learnt)
+        params = judge.Judge(**self._reading("train_2"), selections=decided, learnt=learnt)
         resources = Resources(task=self.recipe.task)
         output = "data/judged_train_2.jsonl"
         self._add(

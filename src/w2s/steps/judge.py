@@ -34,7 +34,7 @@ class Decided(Params):
     contrast: rules.ContrastBy | None = None
 
 
-class Judged(Graded):
+class Judge(Graded):
     """Selections by name; of samples, the selection that their model learnt from."""
 
     selections: dict[str, Decided]
@@ -50,7 +50,7 @@ def decided(selection: Step) -> Decided:
     return Decided(answers=answers, **settings)
 
 
-def judged(context: Context[Judged]) -> dict[str, Any]:
+def judged(context: Context[Judge]) -> dict[str, Any]:
     """Write all answers, votes and decisions of each question; with gold, whether each is right, level and subject.
 
     Inputs that have ended are left out. `answers`, `votes` (several samples) and `decisions` have the names of steps.
@@ -155,7 +155,7 @@ def _votes(samples: Sequence[Answered]) -> dict[str, Any]:
 
 
 def _with_verdicts(
-    rows: Iterator[dict[str, Any]], table: Mapping[str, gold.Gold], params: Judged
+    rows: Iterator[dict[str, Any]], table: Mapping[str, gold.Gold], params: Judge
 ) -> Iterator[dict[str, Any]]:
     while chunk := list(itertools.islice(rows, CHUNK)):
         known = [row for row in chunk if row["id"] in table]

@@ -63,7 +63,7 @@ def judged(folder: Path, inputs: dict[str, Path], gold: dict[str, Any]) -> dict[
             for id in "abc"
         ],
     )
-    params = judge.Judged(style="gsm8k", match="equivalent", gold="", selections=SELECTIONS)
+    params = judge.Judge(style="gsm8k", match="equivalent", gold="", selections=SELECTIONS)
     context: Context[Any] = Context(
         params=params,
         inputs=inputs,
