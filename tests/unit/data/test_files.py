@@ -142,7 +142,7 @@ def test_columns_have_the_names_that_a_user_gives(tmp_path: Path) -> None:
     ("a.jsonl", '{"custom_id": "a", "response": {"status_code": 200, "body": {"data": []}}}', r"holds no completions"),
     ("a.jsonl", '{"custom_id": 7, "response": {"status_code": 200, "body": {}}}', r"\[custom_id\]: 7 is not an id"),
     ("a.jsonl", '{"messages": [{"role": "user", "content": "x"}]}', r"\[messages\]: .* does not end in an answer"),
-    ("a.jsonl", '{"id": 1, "messages": [{"role": "assistant", "content": "x"}]}', r"\[question\]: question is missing"),
+    ("a.jsonl", '{"messages": [{"role": "assistant", "content": "x"}]}', r"\[question\]: question is missing"),
     ("a.jsonl", '{"messages": ["x"]}', r"\[messages\]: messages is not a list of messages"),
     ("a.jsonl", '{"id": 1, "problem": "x", "responses": []}', r"\[responses\]: responses is not a list of texts"),
     ("a.jsonl", '{"id": 1, "problem": "x", "outputs": [{"tokens": 1}]}', r"outputs is not a list of texts"),
@@ -156,8 +156,10 @@ def test_columns_have_the_names_that_a_user_gives(tmp_path: Path) -> None:
 def test_a_bad_file_is_named(tmp_path: Path, name: str, content: str | bytes, says: str) -> None:
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    other = tmp_path / f"strong-{name}"
+    other.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(UserError, match=says):
-        w2s.agree(path, written(tmp_path / "strong.jsonl", said(1, 1)), tmp_path / "out.jsonl", task="gsm8k")
+        w2s.agree(path, other, tmp_path / "out.jsonl", task="gsm8k")
     assert not (tmp_path / "out.jsonl").exists()
 
 
