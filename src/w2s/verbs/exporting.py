@@ -166,6 +166,7 @@ def _write_model(
     known = [path.parent.name for path in sorted((folder / "models").glob("*/*config.json"))]
     one_of("model of this run", name, dict.fromkeys(known), "--model")
     _refuse_damage(folder, name)
+    _refuse_edited_answers(folder, results)
     source = folder / "models" / name
     adapter = adapters.is_adapter(source)
     if choice.merge and not adapter:
@@ -222,12 +223,19 @@ def _has_rows(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def _refuse_damage(folder: Path, step: str) -> None:
+def _refuse_edited_answers(folder: Path, results: Mapping[str, Any]) -> None:
+    """UserError: graded answers changed after the run, and `w2s report` reads the card's figures from them."""
+    store = Store(folder)
+    known = {*store.names(), *(store.reached() or {})}
+    for name in results.get("models", {}):
+        if f"evaluate_{name}" in known:
+            _refuse_damage(folder, f"evaluate_{name}", "is on the card, and cannot be shown")
+
+
+def _refuse_damage(folder: Path, step: str, what: str = "cannot be exported") -> None:
     """UserError: the step is not finished, or its files are not as it wrote them."""
     store = Store(folder)
     record = store.record(step)
     damage = "it has no whole record" if record is None else next(iter(store.damages(record, read=True)), None)
     if damage is not None:
-        raise UserError(
-            f"{step} cannot be exported: {damage}", file=folder, hint="`w2s check` names all damage; run it again"
-        )
+        raise UserError(f"{step} {what}: {damage}", file=folder, hint="`w2s check` names all damage; run it again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from response_files import lines, written
+from response_files import again, lines, written
 
 import w2s
 from w2s.answers import patterns
@@ -52,7 +52,9 @@ def test_verbs_read_answers_by_it(tmp_path: Path) -> None:
     )
     assert w2s.grade(golds, file, task="number").correct == 0
     assert w2s.grade(golds, file, task="number", pattern="<<(.*?)>>").correct == 2
-    assert w2s.agree(file, file, tmp_path / "h.jsonl", task="number", pattern="<<(.*?)>>", match="string").kept == 2
+    assert (
+        w2s.agree(file, again(file), tmp_path / "h.jsonl", task="number", pattern="<<(.*?)>>", match="string").kept == 2
+    )
     assert {row["prediction"] for row in lines(tmp_path / "h.jsonl")} == {"1/2", "2/2"}
 
 

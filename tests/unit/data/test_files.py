@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from response_files import said, written
+from response_files import again, said, written
 
 import w2s
 from w2s.data import jsonl
@@ -117,7 +117,7 @@ def test_columns_have_the_names_that_a_user_gives(tmp_path: Path) -> None:
         w2s.grade(file, task="gsm8k")
     names = {"id": "nr", "question": "Aufgabe", "response": "Antwort", "answer": "richtig"}
     assert w2s.grade(file, task="gsm8k", columns=names).correct == 1
-    assert w2s.agree(file, file, tmp_path / "h.jsonl", task="gsm8k", columns=names).kept == 2
+    assert w2s.agree(file, again(file), tmp_path / "h.jsonl", task="gsm8k", columns=names).kept == 2
     with pytest.raises(UserError, match=r"\[--column\]: no column is called 'frage'"):
         w2s.grade(file, task="gsm8k", columns={"frage": "Aufgabe"})
 
@@ -156,8 +156,10 @@ def test_columns_have_the_names_that_a_user_gives(tmp_path: Path) -> None:
 def test_a_bad_file_is_named(tmp_path: Path, name: str, content: str | bytes, says: str) -> None:
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    other = tmp_path / f"strong-{name}"
+    other.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(UserError, match=says):
-        w2s.agree(path, path, tmp_path / "out.jsonl", task="gsm8k")
+        w2s.agree(path, other, tmp_path / "out.jsonl", task="gsm8k")
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -228,7 +230,7 @@ def test_an_image_in_a_question_is_in_the_way_only_where_the_question_is_needed(
     log = written(tmp_path / "log.jsonl", row)
     assert w2s.grade(log, task="number").correct == 1
     with pytest.raises(UserError, match=r"log\.jsonl:1 \[question\]: question is missing"):
-        w2s.agree(log, log, tmp_path / "out", task="number")
+        w2s.agree(log, again(log), tmp_path / "out", task="number")
 
 
 def test_parquet_needs_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +249,7 @@ def _numbered(path: Path, *texts: str, question: bool = True, **more: Any) -> Pa
 def test_rows_without_ids_are_joined_where_lengths_or_questions_say_so(tmp_path: Path) -> None:
     """A row's number, from 1, is its id. Both of two rows: as they stand. Another length: the questions decide."""
     out, weak = tmp_path / "h.jsonl", _numbered(tmp_path / "w.jsonl", "1", "2")
-    assert w2s.agree(weak, weak, out, task="gsm8k").kept == 2
+    assert w2s.agree(weak, again(weak), out, task="gsm8k").kept == 2
     assert [row["id"] for _, row in jsonl.read(out)] == [1, 1, 2, 2]
     blind = written(tmp_path / "b.jsonl", {"response": "#### 1"}, {"response": "#### 2"})
     assert w2s.agree(weak, blind, out, task="gsm8k").kept == 2

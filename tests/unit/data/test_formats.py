@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from response_files import lines, said, written
+from response_files import again, lines, said, written
 
 import w2s
 from w2s.errors import UserError
@@ -31,7 +31,7 @@ def made(tmp_path: Path) -> dict[tuple[str, str], Path]:
     files = {}
     for format in FORMATS:
         out = {verb: tmp_path / f"{verb}-{format}.jsonl" for verb in ("agree", "pairs", "select")}
-        w2s.agree(weak, weak, out["agree"], task="gsm8k", format=format)  # type: ignore[arg-type]
+        w2s.agree(weak, again(weak), out["agree"], task="gsm8k", format=format)  # type: ignore[arg-type]
         w2s.pairs(weak, samples, out["pairs"], task="gsm8k", format=format)  # type: ignore[arg-type]
         w2s.select({"weak": weak}, out["select"], task="gsm8k", samples=samples, by="vote", format=format)  # type: ignore[arg-type]
         files |= {(verb, format): file for verb, file in out.items()}
@@ -132,7 +132,7 @@ def test_what_is_written_is_read_again(made: dict[tuple[str, str], Path], tmp_pa
         single.write_text(made["agree", format].read_text().splitlines()[0] + "\n")
         gold = written(tmp_path / "gold.jsonl", {"id": 1, "answer": "5"})
         assert w2s.grade(gold, single, task="gsm8k").correct == 1
-        assert w2s.agree(single, single, tmp_path / "again.jsonl", task="gsm8k", format=format).kept == 1
+        assert w2s.agree(single, again(single), tmp_path / "again.jsonl", task="gsm8k", format=format).kept == 1
         assert lines(tmp_path / "again.jsonl")[0] == lines(single)[0]
     for format in FORMATS[1:]:
         with pytest.raises(UserError, match="--format trl"):
