@@ -24,7 +24,7 @@ _BRACE = re.compile(
 _AND = r"\b(?:and(?:\salso)?|or|as\swell\sas)\b"
 _BETWEEN = re.compile(
     r"(?:\s|[$,;&~*]|\\[()\[\],;& ]|\\(?:q?quad|land|lor|wedge|vee)(?![A-Za-z])"
-    r"|\\(?:text[a-z]*|mbox|mathrm)\s?\{\s*,?\s*(?:and|or)?\s*,?\s*\}"
+    r"|\\(?:text[a-z]*|mbox|mathrm)\s?\{\s*,?\s*(?:and(?:\salso)?|or|as\swell\sas)?\s*,?\s*\}"
     rf"|{_AND}|\\?[a-zA-Z][\w{{}}]{{0,9}}\s?=)*"
 )
 _SEPARATES = re.compile(rf"[,;]|{_AND}|\s\\?&\s|\\(?:land|lor|wedge|vee)(?![A-Za-z])")

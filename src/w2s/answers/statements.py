@@ -45,7 +45,8 @@ _NOTHING = re.compile(
     re.IGNORECASE,
 )
 _SUPPOSES = re.compile(
-    r"\b(?:if|suppose|supposing|assuming|imagine|had|instead|in general|tempt(?:ed|ing)|mistaken(?:ly)?|naively)\b"
+    r"\b(?:if|suppose|supposing|assuming|imagine|had|instead|in general|in (?:the )?case of|tempt(?:ed|ing)"
+    r"|mistaken(?:ly)?|naively)\b"
     r"|\b(?:may|might|could|would|many|some|people|students?|one|others?)\b.{0,60}"
     r"\b(?:say|think|thought|guess|believe|claim|conclude|write|get)s?\b",
     re.IGNORECASE,
@@ -53,7 +54,7 @@ _SUPPOSES = re.compile(
 _WOULD = re.compile(r"\b(?:would|could|might|may)\b", re.IGNORECASE)
 _ABOUT = re.compile(
     r"\b(?:th(?:is|at)|your|any|each|every|what|which|whether|an?|wrong|incorrect|common|naive|tempting|initial"
-    r"|previous|earlier)\s(?:(?!the\s)\w+\s)?$"
+    r"|previous|earlier|old)\s(?:(?!the\s)\w+\s)?$"
     r"|\b(?:whether|hope\sthat|(?:wrong|not\strue|untrue)\sthat)\sthe\s(?:\w+\s)?$",
     re.IGNORECASE,
 )
