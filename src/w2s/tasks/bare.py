@@ -8,7 +8,7 @@ from w2s import answers
 from w2s.answers import Style
 from w2s.answers.boxes import MAX_ANSWER, boxed_answers
 from w2s.answers.math.canonical import canonical
-from w2s.answers.math.text import quantities, split
+from w2s.answers.math.text import quantities
 from w2s.answers.written import NUMBER, number_text
 
 _QUOTED = re.compile(r"[\[(]\s*(['\"])([^'\"\n]*)\1\s*,?\s*[\])]")
@@ -21,6 +21,7 @@ _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _COMMAND = re.compile(r"\\[a-z]+\s?\{[^{}]*\}")
 _SENTENCES = re.compile(r"[.!?]\s+[A-Z$\\]|\n")
 _NUMERIC = ("gsm8k", "number")
+_EITHER = re.compile(r"\b(?:or|either|between)\b", re.IGNORECASE)
 _FEW = 4  # words of prose, from which on an answer in mathematics is a sentence
 
 
@@ -57,7 +58,9 @@ def bare_answer(text: str, style: Style) -> str | None:
         return without
     if is_sentence(text) and _SENTENCES.search(text):
         return None
-    if (_mathematical(text) and not (style in _NUMERIC and _several(text))) or quantities(text):
+    if style in _NUMERIC and _EITHER.search(text):
+        return None
+    if _mathematical(text) or quantities(text):
         return text
     read = answers.extract(f"The answer is: {text}", "math")
     if read is not None and read != text and _mathematical(read):
@@ -65,13 +68,9 @@ def bare_answer(text: str, style: Style) -> str | None:
     return _only_number(text) if style in _NUMERIC else text
 
 
-def _several(text: str) -> bool:
-    return canonical(text).kind == "math" and len(split(text)) > 1
-
-
-def _only_number(text: str) -> str | None:
+def _only_number(text: str) -> str:
     numbers = list(NUMBER.finditer(text))
-    return number_text(numbers[0]) if len(numbers) == 1 else None
+    return number_text(numbers[0]) if len(numbers) == 1 else text
 
 
 def _mathematical(text: str) -> bool:
