@@ -10,7 +10,9 @@ MAX_ANSWER = 400
 
 _BARE = (  # "\boxed 7", "\boxed\frac12", but not "\boxed at the end" and "\boxed 3 times"
     r"[-+]?[\w.,/+^-]*[0-9](?:[\w.,/+^-]*\w)?(?!\s(?:times|boxes)\b)"
-    r"|\\[dtc]?frac\s?(?:\{[^{}]{1,60}\}|\w)\s?(?:\{[^{}]{1,60}\}|\w)"
+    r"(?:\s?\\pi(?![A-Za-z])|\s?\\sqrt\s?\{[^{}]{1,60}\})?"
+    r"|[-+−]?\s?\\[dtc]?frac\s?(?:\{[^{}]{1,60}\}|\w)\s?(?:\{[^{}]{1,60}\}|\w)"
+    r"|[(\[](?=[^()\[\]]{0,60}[0-9])[^()\[\]A-Za-z\n]{1,60}[)\]]"
     r"|\\(?:sqrt|text[a-z]*|math[a-z]+|overline|underline)\s?\{[^{}]{1,60}\}"
     r"|\\(?:pi|infty|emptyset|varnothing)(?![A-Za-z])|[A-Za-z](?=\s?(?:[$.,;)]|\\[\])]|$))"
 )
@@ -21,15 +23,16 @@ _BRACE = re.compile(
 )
 _AND = r"\b(?:and(?:\salso)?|or|as\swell\sas)\b"
 _BETWEEN = re.compile(
-    r"(?:\s|[$,;&~*]|\\[()\[\],; ]|\\q?quad(?![A-Za-z])"
-    r"|\\(?:text[a-z]*|mbox|mathrm)\s?\{\s*,?\s*(?:and|or)?\s*,?\s*\}"
+    r"(?:\s|[$,;&~*]|\\[()\[\],;& ]|\\(?:q?quad|land|lor|wedge|vee)(?![A-Za-z])"
+    r"|\\(?:text[a-z]*|mbox|mathrm)\s?\{\s*,?\s*(?:and(?:\salso)?|or|as\swell\sas)?\s*,?\s*\}"
     rf"|{_AND}|\\?[a-zA-Z][\w{{}}]{{0,9}}\s?=)*"
 )
-_SEPARATES = re.compile(rf"[,;]|{_AND}")
+_SEPARATES = re.compile(rf"[,;]|{_AND}|\s\\?&\s|\\(?:land|lor|wedge|vee)(?![A-Za-z])")
 _MAX_BETWEEN = 80  # characters between two boxes that are one answer
 _PLACEHOLDER = re.compile(
-    r"(?:\\text[a-z]*\s?\{\s*)?(?:(?:(?:insert|put|your|the|my|final|correct|numerical)\s+)*"
-    r"(?:answer|result|solution|value)(?:\s+(?:goes\s+)?here)?|\.{2,}|\\[lc]?dots|…|_{2,}|\?+|\\ldots|)\s*\}?",
+    r"(?:\\text[a-z]*\s?\{\s*)?[<\[{]?\s?(?:(?:(?:insert|put|your|the|my|a|final|correct|numerical|numeric)[\s_-]+)*"
+    r"(?:answer|result|solution|value|number)(?:[\s_-]+(?:goes\s+)?here)?|\.{2,}|\\[lc]?dots|…|_{2,}|\?+|\\ldots"
+    r"|\\(?:[bc]dot|bullet|square|Box)|)\s?[>\]}]?\s*\}?",
     re.IGNORECASE,
 )
 
@@ -77,11 +80,12 @@ def boxes(text: str) -> list[Box]:
     return closed
 
 
-def boxed_answers(text: str) -> list[tuple[int, str]]:
-    """Offset and text of each answer; boxes joined by a comma or "and" are one."""
-    answers: list[tuple[int, str]] = []
+def boxed_answers(text: str) -> list[tuple[Box, str]]:
+    """Each answer, with its first box; boxes joined by a comma or "and" are one."""
+    answers: list[tuple[Box, str]] = []
     before = -1
-    for begin, start, end in boxes(text):
+    for box in boxes(text):
+        begin, start, end = box
         inside = text[start:end].strip()
         if placeholder(inside):
             continue
@@ -90,6 +94,6 @@ def boxed_answers(text: str) -> list[tuple[int, str]]:
             joined = answers[-1][1] if inside == answers[-1][1] else answers[-1][1] + ", " + inside
             answers[-1] = (answers[-1][0], joined[: MAX_ANSWER + 1])
         else:
-            answers.append((begin, inside[: MAX_ANSWER + 1]))
+            answers.append((box, inside[: MAX_ANSWER + 1]))
         before = end
-    return [(begin, answer) for begin, answer in answers if len(answer) <= MAX_ANSWER]
+    return [(box, answer) for box, answer in answers if len(answer) <= MAX_ANSWER]

@@ -70,14 +70,15 @@ def extract(text: str, style: Style, flexible: bool = True) -> str | None:
         return next((answer for answer, _ in sentences(text, style, PHRASE)), None)
     if style == "gsm8k" and (answer := next(_hashes(text, style), None)):
         return answer
-    stated = statement(text, style)
+    stated, sure = statement(text, style)
     if style == "text":
         return stated or bounded(text.rpartition("\n")[2])
     numeric = style in _NUMERIC
     if style == "olympicarena":
         options = _OPTION.findall(text)
         return stated or bounded((options[-1] if options else None) or last_value(text, numeric))
-    return stated or next(_hashes(text, style), None) or bounded(_bold(text, numeric) or last_value(text, numeric))
+    marked = None if sure else next(_hashes(text, style), None)
+    return marked or stated or bounded(_bold(text, numeric) or last_value(text, numeric))
 
 
 def _hashes(text: str, style: Style) -> Iterator[str]:

@@ -18,17 +18,25 @@ WINDOW = MAX_ANSWER + 200  # an answer with its wrappers and lead words
 MAX_MARKS = 50  # of each kind only the last ones are tried; reading one that says nothing may take 100 us
 
 SAYS = re.compile(
-    r"\b(?:final |correct )?ans(?:wers?)?\b[^\n.:=]{0,60}?"
+    r"(?<![A-Za-z])(?:final |correct )?ans(?:wers?)?(?![A-Za-z0-9]|_[A-Za-z0-9]|\s(?:key|sheet|format|tag)s?\b)"
+    r"[^\n.:=]{0,60}?"
     r"(?:(?P<mark>[:=])|\b(?:is|are|was|be|becomes|equals)\b)",
     re.IGNORECASE,
 )
 HEADING = re.compile(r"^[#*_> \t]*(?:the )?(?:final |correct )?answer[*_ \t]*$(?P<mark>)", re.IGNORECASE | re.MULTILINE)
 PHRASE = re.compile(r"answer is\b(?P<mark>(?!))?", re.IGNORECASE)
-_TAG = re.compile(r"<(?P<name>(?:final_?)?answer)>(?P<inside>[^<]*(?:<(?!/?(?:final_?)?answer>)[^<]*)*)", re.IGNORECASE)
-_CLOSED_TAG = re.compile(r"</(?:final_?)?answer>", re.IGNORECASE)
+_TAG_NAME = r"(?:final[_ -]?)?ans(?:wer)?"
+_TAG = re.compile(
+    rf"<(?P<name>{_TAG_NAME})(?:\s[^<>]{{1,60}})?>(?!\s*tags?\b)"
+    rf"(?P<inside>[^<]*(?:<(?!/?{_TAG_NAME}>)[^<]*)*)",
+    re.IGNORECASE,
+)
+_CLOSED_TAG = re.compile(rf"</{_TAG_NAME}>", re.IGNORECASE)
+_EMPTY_BOX = re.compile(r"\$?\\f?box(?:ed)?\s?\{(?P<inside>[^{}]*)\}")
+_BOXED_LEAD = re.compile(r"\\text[a-z]*\s?\{[^{}]*\b(?:is|are|equals)\s*:?\s*\}\s*(?=[-0-9$\\(])")
 _LEAD = re.compile(
     r"(?:[\s*_:~]|(?:therefore|thus|then|hence|now|also|simply|just|indeed|approximately|about|equal to|given by"
-    r"|as follows)\b,?){0,40}",
+    r"|as follows|that)\b,?){0,40}",
     re.IGNORECASE,
 )
 _NOTHING = re.compile(
@@ -36,48 +44,63 @@ _NOTHING = re.compile(
     r"|because|as|clear|unknown|unclear|in the)\b",
     re.IGNORECASE,
 )
-_SUPPOSES = re.compile(r"\b(?:if|suppose|supposing|assuming|imagine|had)\b", re.IGNORECASE)
+_SUPPOSES = re.compile(
+    r"\b(?:if|suppose|supposing|assuming|imagine|had|instead|in general|in (?:the )?case of|tempt(?:ed|ing)"
+    r"|mistaken(?:ly)?|naively)\b"
+    r"|\b(?:may|might|could|would|many|some|people|students?|one|others?)\b.{0,60}"
+    r"\b(?:say|think|thought|guess|believe|claim|conclude|write|get)s?\b",
+    re.IGNORECASE,
+)
 _WOULD = re.compile(r"\b(?:would|could|might|may)\b", re.IGNORECASE)
 _ABOUT = re.compile(
     r"\b(?:th(?:is|at)|your|any|each|every|what|which|whether|an?|wrong|incorrect|common|naive|tempting|initial"
-    r"|previous|earlier)\s(?:\w+\s)?$",
+    r"|previous|earlier|old)\s(?:(?!the\s)\w+\s)?$"
+    r"|\b(?:whether|hope\sthat|(?:wrong|not\strue|untrue)\sthat)\sthe\s(?:\w+\s)?$",
     re.IGNORECASE,
 )
 _DESCRIBES = re.compile(
     r"(?:rounded|in|greater|less|more|larger|smaller|at|between|consistent|expected|positive|negative|always|also|same"
-    r"|the same|close|divisible|even|odd|valid|verified|confirmed|supported|based|from|within|under|over|an?)\b"
+    r"|the same|close|divisible|even|odd|valid|verified|confirmed|supported|based|from|within|under|over|an?"
+    r"|easy|easily|hard|simple|straightforward|obvious|helpful|useful|complete|independent|unique|final|known)\b"
 )
+_COMMENT = re.compile(r"\b(?:hope|let me know|feel free|check|this|your)\b[^.!?]*$", re.IGNORECASE)
 _BULLET = re.compile(r"[-–*•][ ]+")
 _SENTENCE_END = re.compile(
     r"(?<!\.[A-Z])(?<!\s[A-Z])(?<!\bMr)(?<!\bDr)(?<!\bMs)(?<!\bSt)(?<!\bMrs)(?:[.!?](?=\s+[A-Z$*])|[.?](?=\s+\\))"
     r"|[ ](?:because|since)[ ]"
 )
-_SENTENCES = re.compile(r"[.!?:;][$)\]*\"']{0,3}\s+")
+_SENTENCES = re.compile(r"(?:[.!?:]|;(?!\s+(?:then|so)\b))[$)\]*\"']{0,3}\s+")
 _REMARK = re.compile(
     r",\s+(?!(?:and|or|where|for|with|when|if|mod|pi|sin|cos|tan|log|ln|sqrt)\b)[a-z]{2,}\b(?!\s?=).*"
     r"|\s+\((?!mod\b|base\b|in\b|for\b|where\b)[^()]*(?<![\\A-Za-z])[a-z]{3,}[^()]*\)\W*$"
 )
 _VERB = re.compile(r"(?:\b(?:is|are|was|were|be|equals?|becomes?|has|have|gives?|costs?|needs?|gets?|makes?)\b|=)\s+")
-_PROSE = re.compile(r"(?:^|\s)[A-Za-z]{3,}(?=[\s:,])")
+_OTHER_VERB = re.compile(
+    r"\b(?:had|take|share|earn|pay|buy|sell|use|receive|collect|eat|read|walk|drive|run|travel|save|contain|weigh|produce"
+    r"|score|last|require|hold|measure|own|owe|spend|leave|total|took|spent|paid|bought|sold|made|gave|ate|left|got|held"
+    r"|comes? to|amounts? to|adds? up to|(?:earn|us|receiv|collect|walk|sav|weigh|produc|scor|requir|total)e?d)s?\s+"
+)
+_AMOUNT = re.compile(r"(?:only|exactly|about|approximately|still|now|just|a total of|in total)\s+")
+_PROSE = re.compile(r"(?:^|\s)(?:It|He|We|[A-Za-z]{3,})(?=[\s:,])")
 
 
-def statement(text: str, style: Style) -> str | None:
-    """The answer of the last readable statement, or None."""
+def statement(text: str, style: Style) -> tuple[str | None, bool]:
+    """The answer of the last readable statement, or None, and whether it counts in full."""
     weaker = None
     for answer, strong in _statements(text, style):
         if strong:
-            return answer
+            return answer, True
         weaker = weaker or answer
-    return weaker
+    return weaker, False
 
 
 def _statements(text: str, style: Style) -> Iterator[tuple[str, bool]]:
     if _TAG.search(text):
         text = _CLOSED_TAG.sub("\n</answer>\n", text)
-    marks = [(begin, inside, True) for begin, inside in boxed_answers(text)]
-    marks += [(tag.start(), tag["inside"], False) for tag in _TAG.finditer(text)]
-    for start, inside, box in sorted(marks)[: -MAX_MARKS - 1 : -1]:
-        yield from sentences(text, style, SAYS, HEADING, after=start)
+    marks = [(box.begin, box.end, inside, True) for box, inside in boxed_answers(text)]
+    marks += [(tag.start(), tag.start("inside"), tag["inside"], False) for tag in _TAG.finditer(text)]
+    for start, after, inside, box in sorted(marks)[: -MAX_MARKS - 1 : -1]:
+        yield from sentences(text, style, SAYS, HEADING, after=after)
         answer = boxed_answer(inside, style) if box else _tagged(inside, style)
         if answer:
             yield answer, True
@@ -94,7 +117,7 @@ def sentences(text: str, style: Style, *marks: re.Pattern[str], after: int = 0) 
         value = window[lead.end() :] if lead else window
         if lead and "\n" in lead[0] and (bullet := _BULLET.match(value)):
             value = value[bullet.end() :]
-        if not value or _NOTHING.match(value):
+        if not value or _NOTHING.match(value) or ((box := _EMPTY_BOX.match(value)) and placeholder(box["inside"])):
             continue
         opening = text[max(text.rfind("\n", 0, mark.start()) + 1, mark.start() - WINDOW) : mark.end()]
         phrase = sentence(_emphasised(value, opening + (lead[0] if lead else "")))
@@ -103,17 +126,17 @@ def sentences(text: str, style: Style, *marks: re.Pattern[str], after: int = 0) 
             if goes_on:  # "Answer: Anna had 3 apples. ..." opens the reasoning
                 continue
         answer = _answer(phrase, style)
-        if answer:
-            yield (
-                answer,
-                not _weak(mark, opening, value, marked=":" in mark[0] or (lead is not None and ":" in lead[0])),
-            )
+        weak = _weak(mark, opening, value, marked=":" in mark[0] or (lead is not None and ":" in lead[0]))
+        if answer and not (weak and _COMMENT.search(opening) and not re.search(r"[0-9\\$]", answer)):
+            yield answer, not weak
 
 
 def _weak(mark: re.Match[str], opening: str, value: str, marked: bool) -> bool:
     before = opening[: len(opening) - len(mark[0])]
     before = _SENTENCES.split(before)[-1]
     if _SUPPOSES.search(before) or _WOULD.search(mark[0]) or _ABOUT.search(before):
+        return True
+    if before.count("(") > before.count(")"):
         return True
     if marked or _leads(value):
         return False
@@ -148,7 +171,7 @@ def sentence(value: str) -> str:
 
 def _tagged(inside: str, style: Style) -> str | None:
     lines = [line for line in inside.splitlines() if line.strip()]
-    phrase = without_marks(lines[-1]) if lines else ""
+    phrase = without_marks(lines[-1].strip().removeprefix("####")) if lines else ""
     return None if placeholder(phrase) or phrase in ("and", "tags") else _answer(phrase, style)
 
 
@@ -156,12 +179,12 @@ def boxed_answer(phrase: str, style: Style) -> str | None:
     """The answer in a box."""
     if style in ("gsm8k", "number"):
         return bounded(quantity(phrase, whole=True))
-    return bounded(phrase)
+    return bounded(_BOXED_LEAD.sub("", phrase, count=1))
 
 
 def _answer(phrase: str, style: Style) -> str | None:
     if style in ("gsm8k", "number"):
-        return bounded(quantity(phrase))
+        return bounded(quantity(_value(phrase)))
     if style != "text":
         if not re.search(r"[0-9\\$]", phrase) and len(phrase.split()) > 8:
             return None
@@ -178,12 +201,15 @@ def _value(phrase: str) -> str:
         remark = next((each for each in _REMARK.finditer(phrase, 1) if balanced(phrase[: each.start()])), None)
         return without_marks(phrase[: remark.start()]) if remark else phrase
     inside = [math.span() for math in MATH.finditer(phrase)]
-    for verb in list(_VERB.finditer(phrase))[::-1]:
-        value = phrase[verb.end() :]
+    for verb in [*list(_VERB.finditer(phrase))[::-1], *_OTHER_VERB.finditer(phrase)]:
+        amount = _AMOUNT.match(phrase, verb.end())
+        value = phrase[amount.end() if amount else verb.end() :]
         if any(begin < verb.start() < end for begin, end in inside):
             continue
-        if not _leads(value) or not _PROSE.search(phrase, 0, verb.start()):
+        if not _leads(value) or not _PROSE.search(phrase, 0, verb.start() + 1):
             continue
+        remark = next((each for each in _REMARK.finditer(value, 1) if balanced(value[: each.start()])), None)
+        value = value[: remark.start()] if remark else value
         math = MATH.match(value)
         number = None if math else NUMBER.match(value)
         if number is None:

@@ -27,7 +27,8 @@ NUMBER = re.compile(
 _INSIDE = re.compile(r"(?:[A-Za-z_\\]|[\^_]\{|\^|\b[Ss]tep[ ])$")  # what, before digits, makes them no number
 _AFTER = re.compile(r"(?:st|nd|rd|th)\b|[.)][*_]{0,2}[ \t]+[A-Za-z*\\$]")
 _LABEL = re.compile(
-    r"\b(?:step|day|week|month|year|part|page|case|question|problem|grade|level|room|group|team|chapter)[ ]$",
+    r"\b(?:step|day|week|month|year|part|page|case|question|problem|grade|level|room|group|team|chapter|option|item|line"
+    r"|row|figure|table)[ ]$",
     re.IGNORECASE,
 )
 _OPERATOR = re.compile(

@@ -199,13 +199,27 @@ def _log(scanner: _Scanner, path: str | Path, number: int) -> Found:
 
 
 def _invalid(error: Exception, path: str | Path, line: int) -> UserError:
+    why, hint = str(error), "correct it, or write the file again"
+    if isinstance(error, RecursionError):
+        why, hint = "it is nested too deep", "delete the field that is so deep"
+    elif not isinstance(error, json.JSONDecodeError) and "digits" in why:
+        why, hint = "a number has thousands of digits", "write it as a string"
+    elif isinstance(error, json.JSONDecodeError) and error.doc[error.pos : error.pos + 1] == "'":
+        hint = "JSON has double quotes: write the rows with json.dumps"
     return UserError(
-        f"is not valid JSON ({error})",
+        f"is not valid JSON ({why})",
         file=path,
         line=line,
         expected="one complete JSON object per line, or one array of objects",
-        hint="correct it, or write the file again",
+        hint=hint,
     )
+
+
+def _torn(error: Exception, text: str) -> bool:
+    """Whether the text ends too early."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return text[0] in "{[" and (error.msg.startswith(("Unterminated", "Invalid \\")) or error.pos >= len(text) - 5)
 
 
 def _invalid_line(
@@ -214,9 +228,10 @@ def _invalid_line(
     if first and text[0] not in "{[" and ("," in text or "\t" in text):
         problem = "is a table without a column that is known, or no table at all"
         hint = "its first line must name the columns, such as id,question,response; then give it the suffix .csv"
-    elif not following:
+    elif not following and _torn(error, text):
         problem = f"is not valid JSON ({error})"
         hint = "a torn last line comes from an interrupted writer: delete that line or write the file again"
+        hint = "write the file again: it is cut off" if first else hint
     else:
         return _invalid(error, path, number)
     return UserError(problem, file=path, line=number, expected="one complete JSON object per line", hint=hint)

@@ -37,8 +37,24 @@ _OTHER_FORMATS = {
     b"\x28\xb5\x2f\xfd": ("compressed with zstd", "unpack it, or compress it with gzip"),
     b"BZh": ("compressed with bzip2", "unpack it, or compress it with gzip"),
     b"\xfd7zXZ": ("compressed with xz", "unpack it, or compress it with gzip"),
+    b"\x04\x22\x4d\x18": ("compressed with lz4", "unpack it, or compress it with gzip"),
     b"\xff\xfe": ("UTF-16", "save the file as UTF-8"),
     b"\xfe\xff": ("UTF-16", "save the file as UTF-8"),
+    b"{\0": ("UTF-16", "save the file as UTF-8"),
+    b"\0{": ("UTF-16", "save the file as UTF-8"),
+    **{
+        b"\x80" + bytes([protocol]): (
+            "a pickle, which may run code",
+            "write its rows as JSON Lines where they were made",
+        )
+        for protocol in range(2, 6)
+    },
+    b"\x93NUMPY": ("a NumPy array", "write its rows as JSON Lines"),
+    b"SQLite format 3": ("a database", "write its rows as JSON Lines"),
+    b"version https://git-lfs": ("a pointer of Git LFS", "fetch the file itself: git lfs pull"),
+    b"<!DOCTYPE": ("a web page", "download the file itself: this is what a browser shows"),
+    b"<!doctype": ("a web page", "download the file itself: this is what a browser shows"),
+    b"<html": ("a web page", "download the file itself: this is what a browser shows"),
 }
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode

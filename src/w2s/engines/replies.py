@@ -10,8 +10,8 @@ from typing import Any, Literal
 from w2s.engines.retry import UnusableReply
 from w2s.errors import UserError
 
-STOPS = frozenset({None, "", "stop", "eos", "eos_token", "stop_sequence"})
-"""Finish reasons of a whole completion (OpenAI, TGI, llama.cpp)."""
+STOPS = frozenset({None, "", "stop", "eos", "eos_token", "stop_sequence", "stop_token", "end_turn", "complete"})
+"""Finish reasons of a whole completion, in any case (OpenAI, TGI, llama.cpp, gateways to other hosts)."""
 
 BROKEN = frozenset({"abort", "error"})
 """Finish reasons of a failing server (vLLM, SGLang); sent again."""
@@ -75,7 +75,7 @@ def _end(reason: Any, clean: Callable[[str], str]) -> Literal["stop", "length", 
         return "length"
     if reason == "content_filter":
         return "filter"
-    if reason is None or (isinstance(reason, str) and reason in STOPS):
+    if reason is None or (isinstance(reason, str) and reason.casefold() in STOPS):
         return "stop"
     if isinstance(reason, str) and reason in BROKEN:
         raise UnusableReply(f"finish_reason {reason!r}")

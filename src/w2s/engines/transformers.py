@@ -23,7 +23,7 @@ from w2s.engines.cascade.decoding import Session, decode
 from w2s.engines.cascade.plain import PlainSession
 from w2s.engines.tokens import Tokens, end_tokens
 from w2s.errors import UserError, first_line, lacks_memory
-from w2s.models import adapters, quantize
+from w2s.models import adapters, quantize, whole
 from w2s.models import device as device_of
 from w2s.models.malloc import keep_freed_memory
 
@@ -161,10 +161,16 @@ def load(model: str | Path, loading: Loading) -> TransformersEngine:
     weights = quantize.options(resolved.quantize, device)
     try:
         tokenizer = AutoTokenizer.from_pretrained(resolved.path_or_id, **options)
-        network = AutoModelForCausalLM.from_pretrained(
-            resolved.path_or_id, dtype=getattr(torch, loading.dtype), use_safetensors=True, **options, **weights
+        network, info = AutoModelForCausalLM.from_pretrained(
+            resolved.path_or_id,
+            dtype=getattr(torch, loading.dtype),
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
+            **weights,
         )
         quantize.check(network, resolved.quantize, str(model))
+        whole.check(network, info, str(model))
         if adapter is not None:
             network = adapters.merge(network, adapter)
     except UserError:

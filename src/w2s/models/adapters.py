@@ -10,7 +10,7 @@ from typing import Any
 
 from w2s.config.schema import Lora
 from w2s.errors import UserError, first_line, lacks_memory
-from w2s.models import files
+from w2s.models import files, whole
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -101,14 +101,15 @@ def save_merged(base: Path, folder: Path, out: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
-        network = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.float32, use_safetensors=True, local_files_only=True
+        network, info = AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
+        whole.check(network, info, base)
         merge(network, folder).save_pretrained(out)
         AutoTokenizer.from_pretrained(base, local_files_only=True).save_pretrained(out)
     except Exception as error:  # transformers and PEFT share no base class
-        if lacks_memory(error):
-            raise  # the files are right
+        if lacks_memory(error) or isinstance(error, UserError):
+            raise  # the files are right, or said to be wrong
         reason = first_line(error)
         raise UserError(
             f"the adapter does not fit its base {base} ({type(error).__name__}: {reason})",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from w2s.errors import UserError, first_line, lacks_memory
-from w2s.models import cache, files
+from w2s.models import cache, files, whole
 
 FORMAT = 1
 """Part of the identity: raise it when the output changes."""
@@ -86,8 +86,7 @@ def convert(path: Path, out: Path) -> None:
             if lacks_memory(error):
                 raise  # the file is right
             raise _unreadable(path, error) from error
-        if info["missing_keys"]:
-            raise UserError(f"weights are missing: {', '.join(sorted(info['missing_keys'])[:3])}", file=path)
+        whole.check(model, info, path)
         config = model.config
         for field in ("quantization_config", "_model_name_or_path"):  # the first would be refused for saving
             config.__dict__.pop(field, None)

@@ -28,6 +28,7 @@ from w2s.tasks.own_files import OwnFiles
 from w2s.tasks.word_problems import WordProblems
 
 _CALCULATOR_MARKS = re.compile(r"<<[^\n]*?>>")
+_NUMERIC_SIGN = re.compile(r"\d|[\u00bc-\u00be\u2150-\u215e\u03c0]|\\(?:pi|infty)(?![A-Za-z])")
 _LEVEL = re.compile(r"(?:level\s*)?(\d{1,3})", re.IGNORECASE)
 
 
@@ -120,7 +121,7 @@ def parse(row: Row, style: Style, identity: str) -> Gold:
         solution = answer
     answer = read
     key = canonical(answer).key if len(answer) <= MAX_ANSWER else ""  # `answers.key` would start worker processes
-    if not key or (style in ("gsm8k", "number") and not re.search(r"\d", key)):
+    if not key or (style in ("gsm8k", "number") and not _NUMERIC_SIGN.search(answer)):
         raise row.error(f"the gold answer {answer[:80]!r} cannot be parsed", "answer", expected=_EXPECTED[style])
     if style == "gsm8k" and solution is not None and "####" in solution:
         ending = solution.rpartition("####")[2].strip()

@@ -33,10 +33,10 @@ _NAME = re.compile(r"\b[A-Z]\w*")
 _SPELLED = re.compile("|".join((*_SMALL.keys() - {"zero"}, *_TENS, *_SCALES)))
 _PRONOUNS = {"he": "they", "she": "they", "him": "them", "her": "them", "his": "them"}
 _LOOKALIKES = str.maketrans(
-    "аесорхуіјѕԁһԛԝѵӏвкмнтгαβεηικμνορτυχωѡ",
-    "aecopxyijsdhqwvlbkmhtrabenikuvoptuxww",
+    "аесорхуіјѕԁһԛԝѵӏвкмнтгαβεηικμνορτυχωѡօսոհցզյ",
+    "aecopxyijsdhqwvlbkmhtrabenikuvoptuxwwounhgqj",
 )
-"""Cyrillic and Greek letters as the Latin ones that they look like (of Unicode's confusables)."""
+"""Cyrillic, Greek and Armenian letters as the Latin ones that they look like (of Unicode's confusables)."""
 
 
 class Form(NamedTuple):

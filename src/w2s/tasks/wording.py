@@ -13,7 +13,14 @@ _IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe0
 """Invisible, beside category Cf: Unicode's Default_Ignorable_Code_Point."""
 _APOSTROPHES = str.maketrans(dict.fromkeys("'\u2019\u2018`\u00b4\uff07"))
 _SIGNS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-") | {"\u2044": "/"})
-_LABEL = re.compile(r"\s*(?:question|problem|exercise|q)\s*(?:no\.?\s*|#\s*)?\d{0,6}\s*[.)]?\s*:\s*", re.IGNORECASE)
+_LABEL = re.compile(
+    r"[\s#*]*(?:(?:question|problem|exercise|task|q)\s*(?:no\.?\s*|#\s*)?\d{0,6}[\s*]*[.)]?[\s*]*:[\s*]*"
+    r"|(?:question|problem|exercise)\s*(?:no\.?\s*|#\s*)?(?:\d{1,6}\s*[.)][\s*]+|\d{0,6}[ \t*]*\n)"
+    r"|\(?\d{1,3}[.)]\s+(?=[A-Z\"']))",
+    re.IGNORECASE,
+)
+_MARKUP = re.compile(r"</?(?:b|i|u|p|br|em|strong|span|div|sub)\s?/?>", re.IGNORECASE)
+_BOLD = re.compile(r"(?<![\w*)])(\*{1,3})(?=[^\s*])([^*\n]{1,400}?)(?<=[^\s*])\1(?![\w*(])")
 _CUE = re.compile(r"\s(?:answer|a)\s*:\s*$", re.IGNORECASE)
 _GROUPING = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|-(?=\s*\d)|[^\w\s-]")
@@ -45,6 +52,8 @@ def is_number(token: str) -> bool:
 def _plain(question: str) -> str:
     text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), question) if "&" in question else question
     text = _CONTROL.sub("", text)
+    text = _MARKUP.sub(" ", text) if "<" in text else text
+    text = _BOLD.sub(r"\2", text) if "*" in text else text
     if not text.isascii():
         text = _compatible(text.translate(_APOSTROPHES)).translate(_SIGNS)
     text = text.translate(_APOSTROPHES)

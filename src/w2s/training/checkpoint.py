@@ -16,7 +16,7 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, AutoT
 from w2s import models
 from w2s.config import schema as configs
 from w2s.errors import UserError, first_line, lacks_memory
-from w2s.models import adapters, files
+from w2s.models import adapters, files, whole
 from w2s.models import quantize as quantized
 
 
@@ -102,12 +102,7 @@ def load_model(
             **options,
         )
     quantized.check(model, quantize, str(folder))
-    if info["missing_keys"]:
-        raise UserError(
-            f"weights are missing: {', '.join(sorted(info['missing_keys'])[:3])}, ...",
-            file=folder,
-            expected="a complete model",
-        )
+    whole.check(model, info, folder)
     return _prepare(model, tokenizer)
 
 

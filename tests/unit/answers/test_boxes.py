@@ -30,4 +30,5 @@ def test_only_the_outermost_box_counts() -> None:
 
 def test_neighbours_are_one_answer_where_a_separator_stands_between_them() -> None:
     r"""`\boxed{1}` has 9 characters: the third begins at 9 + 2 + 9 + 5."""
-    assert boxed_answers(r"\boxed{1}, \boxed{2} but \boxed{3}") == [(0, "1, 2"), (25, "3")]
+    answers = boxed_answers(r"\boxed{1}, \boxed{2} but \boxed{3}")
+    assert [(box.begin, answer) for box, answer in answers] == [(0, "1, 2"), (25, "3")]

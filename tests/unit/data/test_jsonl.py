@@ -175,6 +175,17 @@ def test_progress_ends_at_the_size_of_the_file(tmp_path: Path, name: str) -> Non
         ),
         (b'{"id": 1}\n{"id": 2\n{"id": 3}\n', ":2: is not valid JSON", "correct it"),
         (b'{"id": 1}\n{"id": 2', ":2: is not valid JSON", "torn last line"),
+        (b'{"id": 1}\n{"id": tru', ":2: is not valid JSON", "torn last line"),
+        (b'{"id": 1}\n{"id" 2, "question": "a"}', ":2: is not valid JSON", "correct it"),
+        (b'{"id": 2', ":1: is not valid JSON", "it is cut off"),
+        (b'{"id":' + b"[" * 100_000, "it is nested too deep", "delete the field"),
+        (b'{"id": 1' + b"0" * 5_000 + b"}", "a number has thousands of digits", "as a string"),
+        (b"{'id': 1}\n", ":1: is not valid JSON", "double quotes"),
+        (b"<!DOCTYPE html><html>", "is a web page", "download the file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is a pointer of Git LFS", "git lfs pull"),
+        (b"\x80\x04\x95\x10", "is a pickle", "as JSON Lines"),
+        (b'{\x00"\x00i\x00', "is UTF-16", "UTF-8"),
+        (b"\x93NUMPY\x01", "is a NumPy array", "as JSON Lines"),
     ],
 )
 def test_another_format_is_named_with_its_own_hint(tmp_path: Path, content: bytes, problem: str, hint: str) -> None:

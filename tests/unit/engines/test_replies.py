@@ -19,7 +19,9 @@ def message(content: Any) -> dict[str, Any]:
     return {"choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}]}
 
 
-@pytest.mark.parametrize("reason", ["stop", "eos", "eos_token", "stop_sequence", "", None])
+@pytest.mark.parametrize(
+    "reason", ["stop", "STOP", "eos", "eos_token", "stop_sequence", "end_turn", "COMPLETE", "", None]
+)
 def test_these_reasons_are_a_stop(reason: str | None) -> None:
     assert read(completion(finish_reason=reason), "m", False) == Reply("4", "stop", 2)
     assert read(completion(), "m", False).end == "stop"
@@ -28,7 +30,7 @@ def test_these_reasons_are_a_stop(reason: str | None) -> None:
 def test_length_alone_is_a_cut_and_a_filter_is_known() -> None:
     assert read(completion(finish_reason="length"), "m", False).end == "length"
     assert read(completion(finish_reason="content_filter"), "m", False).end == "filter"
-    for reason in ("tool_calls", "LENGTH", 7, ["stop"]):
+    for reason in ("tool_calls", "LENGTH", "max_tokens", 7, ["stop"]):
         with pytest.raises(UserError, match="finish_reason"):
             read(completion(finish_reason=reason), "m", False)
     for reason in ("abort", "error"):

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import copy
+import json
 import random
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from w2s import engines
 from w2s.config.schema import Runtime
@@ -112,6 +115,28 @@ def test_asking_twice_is_refused(engine) -> None:
 
 def test_nothing_asked_is_nothing_done(engine) -> None:
     assert engine.plan([], SAMPLED) == []
+
+
+@pytest.mark.parametrize("damage, problem", [
+    ("a tensor less", r"weights are missing: model\.layers\.1\.mlp\.up_proj\.weight\n"),
+    ("a layer more", r"weights are missing: model\.layers\.2\..*, \.\.\."),
+    ("no layers", r"\[num_hidden_layers\]: has no layers"),
+    ("zeros", "has weights that are all zero"),
+])  # fmt: skip
+def test_a_model_without_all_its_weights_is_refused(damage: str, problem: str, folder: Path, tmp_path: Path) -> None:
+    """transformers would draw what is missing at random, with a warning."""
+    place = Path(shutil.copytree(folder, tmp_path / "model"))
+    config = json.loads((place / "config.json").read_text())
+    weights = load_file(place / "model.safetensors")
+    if damage == "a tensor less":
+        del weights["model.layers.1.mlp.up_proj.weight"]
+    elif damage == "zeros":
+        weights = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    config["num_hidden_layers"] = {"a layer more": 3, "no layers": -3}.get(damage, 2)
+    save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
+    (place / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=problem):
+        engines.load(place, Loading(runtime=CPU))
 
 
 def test_a_saved_model_loads_and_answers_the_same(engine, folder: Path) -> None:

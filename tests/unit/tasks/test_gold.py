@@ -74,6 +74,7 @@ WORKED = "We have $5\\cdot6$, so the area is $\\boxed{30}$. That is even."
     (WORKED, WORKED), ("\\boxed{30}", None), ("The answer is 30.", None), ("#### 30", None), ("['30']", None),
     ('["30"]', None), ("30 (thirty)", None), ("Final answer: 30", None), ("<answer>30</answer>", None),
     ("The area of the square is 30.", "The area of the square is 30."), ("30", None), ("\\boxed{30} cm", None),
+    ("The total is 30", None), ("('30',)", None), ("30 [thirty]", None),
 ])  # fmt: skip
 def test_gold_that_holds_more_than_the_answer_is_read(style: str, answer: str, solution: str | None) -> None:
     right = parsed(style, answer=answer)
@@ -95,11 +96,21 @@ def test_gold_that_is_an_answer_stays_as_it_is(style: str, answer: str) -> None:
 @pytest.mark.parametrize("style", ["math", "number"])
 @pytest.mark.parametrize("answer", [
     "['30', '31']", "First 5 of them. Then 6 more of them.", "There are 5 rows.\nEach has 6 seats in it.",
-    "We take 5 and 6. " * 40, "It is \\boxed{}, that is 30.",
+    "We take 5 and 6. " * 40, "It is \\boxed{}, that is 30.", "nan", "null", "[]", "?", "{'answer': 30}",
 ])  # fmt: skip
 def test_gold_without_one_answer_is_refused_by_line(style: str, answer: str) -> None:
     with pytest.raises(UserError, match=r"g\.jsonl:2 \[answer\]: the gold answer .* is more than a final answer"):
         parsed(style, answer=answer)
+
+
+@pytest.mark.parametrize("answer", ["30 or 31", "between 5 and 30", "n/a", "N/A", "unknown", "x + y"])
+def test_a_number_is_one_number(answer: str) -> None:
+    with pytest.raises(UserError, match=r"g\.jsonl:2 \[answer\]"):
+        parsed("number", answer=answer)
+
+
+def test_two_boxes_of_one_answer_are_one_gold() -> None:
+    assert parsed("math", answer="So $x = \\boxed{3}$ or $x = \\boxed{4}$.").answer == "3, 4"
 
 
 def test_published_math_has_its_answer_in_the_solution_s_box() -> None:

@@ -48,6 +48,8 @@ QUESTION = "Janet sells 48 eggs at the market, and she gives one of her 3 friend
         QUESTION.replace("48", "forty-eight").replace("3", "three"),
         QUESTION.replace("2.50", "2.5"),
         QUESTION.replace("e", "\u0435").replace("a", "\u0430").replace("o", "\u03bf"),  # Cyrillic and Greek
+        QUESTION.replace("o", "\u0585"),  # Armenian
+        "Question 7. " + QUESTION.replace("market", "<b>bazaar</b>").replace("48", "**48**"),
         QUESTION.replace("she", "he").replace("her", "his"),
         "Question: " + QUESTION.replace("market", "mar\u200bket").replace("and", "&amp;"),
         QUESTION.upper(),

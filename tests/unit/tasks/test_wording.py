@@ -26,6 +26,13 @@ from w2s.tasks.wording import mask, normalise
         ("Question: How many?", "How many?"),
         ("Q7: How many?\nAnswer:", "How many?"),
         ("Problem 12. : How many?", "How many?"),
+        ("Question 12. How many?", "How many?"),
+        ("### Question\nHow many?", "How many?"),
+        ("**Task:** How many?", "How many?"),
+        ("(3) How many?", "How many?"),
+        ("3. How many?", "How many?"),
+        ("How <b>many</b> are <em>left</em>?<br/>", "How many are left?"),
+        ("**How** many are ***5***?", "How many are 5?"),
     ],
 )
 def test_case_spacing_and_punctuation_do_not_count(one: str, other: str) -> None:
@@ -47,6 +54,10 @@ def test_case_spacing_and_punctuation_do_not_count(one: str, other: str) -> None
         ("Is 2 &lt; 3?", "Is 2 &gt; 3?"),
         ("Question:", "Answer:"),
         ("The question: how many?", "How many?"),
+        ("3.5 apples are how many?", "apples are how many?"),
+        ("What is 2**3 + 3**2?", "What is 23 + 32?"),
+        ("What is 2 * 3 * 4?", "What is 2 3 4?"),
+        ("Is a < b > c?", "Is a c?"),
     ],
 )
 def test_what_changes_the_question_counts(one: str, other: str) -> None:

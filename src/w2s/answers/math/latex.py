@@ -83,6 +83,7 @@ _REWRITES = tuple(
         (r"\\(?:cdot|times|ast|bullet)(?![A-Za-z])", "*"),
         (r"\\div(?![A-Za-z])", "/"),
         (r"\\pmod\s?([0-9A-Za-z]+)", r"\\pmod{\1}"),
+        (r"\\(?:text|mbox|mathrm)\s?\{\s*\}", " "),
         (r"(?<!\\)\{\s*\}(?!_)", ""),  # a group of nothing, as in "\frac{1}{{}216}"
         (r"\\(le|ge)(?:q|qslant|slant)(?![A-Za-z])", r"\\\1"),
         (r"\\(?:neq|not\s?=)(?![A-Za-z])|\\not=|!=", r"\\ne "),
@@ -106,6 +107,7 @@ _REWRITES = tuple(
         (r"\\sqrt\s?([0-9]+)", r"\\sqrt{\1}"),
         (r"(?<!\\)\{\s?(\{[^{}]*\})\s?\}", r"\1"),
         (r"(?<![\\_^}\]A-Za-z])\{\s?(\\text\s?\{[^{}]*\})\s?\}", r"\1"),
+        (r"\\(hat|vec)\s?\{\s?\\(?:mathbf|mathrm|bm|boldsymbol)\s?\{([A-Za-z])\}\s?\}", r"\\\1{\2}"),
         (
             r"\\(?:mathbf|mathit|mathsf|bm|boldsymbol|pmb|underline|vec|hat)\s?\{([A-Za-z])\}|\\mathrm\s?\{([ei])\}"
             r"|\\(?:vec|hat)\s([A-Za-z])(?![A-Za-z])",

@@ -32,9 +32,10 @@ _VOWELS = frozenset("aeiouy")
 _ABBREVIATIONS = (
     "in|dm|yds?|kw|kb|mb|gb|dl|cl|pts|mm|cm|km|kg|mg|ml|ft|lbs?|hrs?|mins?|secs?|oz|mph|kph|km/h|m/s|sq|rpm|kwh"
 )
+_MACRO = r"\\(?:text(?:rm|bf)?|mbox|math(?:rm|sf|tt|it)|rm|operatorname|unit)\s?\{[^{}0-9]{0,60}\}" + _POWERED
 _UNIT = re.compile(
     r"\s?(?:\\?%|[¢€£°])$"
-    r"|\\(?:text(?:rm|bf)?|mbox|math(?:rm|sf|tt)|rm|operatorname|unit)\s?\{[^{}0-9]{0,60}\}" + _POWERED + "$"
+    rf"|{_MACRO}(?:\s?[/*]\s?{_MACRO}){{0,2}}$"
     rf"|(?<=[0-9}}])(?:{_ABBREVIATIONS})" + _POWERED + "$"
     r"|\s(?P<words>[a-z][a-z./'-]+(?:\s[a-z][a-z./'-]*){0,3})" + _POWERED + "$",
     re.IGNORECASE,
@@ -48,6 +49,7 @@ _PART_OF_A_VALUE = """hundred thousand million billion trillion dozen half halve
     are so dozens hundreds thousands millions billions doubled tripled halved twice
     least most minimum maximum max more less fewer greater higher lower larger smaller bigger older younger taller
     shorter longer faster slower heavier lighter closer further farther earlier later extra additional
+    best worst upward upwards downward downwards tops short shy won lost overdue owed profits losses gains
     profit loss gain increase decrease rise drop surplus deficit debt discount off up down ahead behind before after
     early late north south east west northeast northwest southeast southwest clockwise counterclockwise
     anticlockwise bc bce ad ce inclusive exclusive binary ternary octal hexadecimal hex noon midnight morning

@@ -25,7 +25,9 @@ _CLOCK = re.compile(
 )
 _BARE_TIME = re.compile(r"0([0-9]:[0-5][0-9])")
 _LIKELY = re.compile(
-    r"^(?:[0-9(][^=]*(?:_|base|[:m]|ing|noon|night|ary|al|hex)|[0-9A-Fa-f]+\s?_|noon|midnight)", re.IGNORECASE
+    r"^(?:[0-9(][^=]*(?:_|base|[:m]|ing|noon|night|ary|al|hex)|[0-9A-Fa-f]+\s?(?:_|\(?(?:in )?(?:base|hex))"
+    r"|noon|midnight)",
+    re.IGNORECASE,
 )
 
 
@@ -37,17 +39,20 @@ def likely(text: str) -> bool:
 def based(text: str) -> str | None:
     """The key of digits with their base, "41_7", or None."""
     match = _BASED.fullmatch(text)
-    if match is None or not (match["index"] or match["digits"][0].isdigit()):
+    if match is None:
         return None
     base = (match["index"] or match["base"] or match["name"]).casefold()
-    return f"{match['digits'].upper()}_{_BASES.get(base, base.lstrip('0'))}"
+    base = _BASES.get(base, base.lstrip("0"))
+    if not (match["index"] or match["digits"][0].isdigit() or base == "16"):
+        return None
+    return f"{match['digits'].upper()}_{base}"
 
 
 def clock(text: str) -> str | None:
     """The key of a time with its half of the day, or None: "10:30" may be a ratio."""
     words = text.casefold()
     if words in ("noon", "midnight"):
-        return "12:00pm" if words == "noon" else "12:00am"
+        return "12:00pm" if words == "noon" else "0:00"
     bare = _BARE_TIME.fullmatch(text)
     if bare:
         return bare[1]
@@ -60,4 +65,6 @@ def clock(text: str) -> str | None:
     afternoon = words.endswith("noon") or match["part"] == "evening" or (match["half"] or "").casefold() == "p"
     if afternoon and hour < 12:
         return f"{hour + 12}:{minute}"
+    if hour == 12 and not afternoon and match["named"] != "noon":
+        return f"0:{minute}"
     return f"{hour}:{minute}{'pm' if afternoon else 'am'}"

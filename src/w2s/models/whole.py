@@ -1,0 +1,35 @@
+"""Whether a loaded network has its weights: transformers draws missing ones at random, with no more than a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from w2s.errors import UserError
+
+
+def check(network: Any, info: Mapping[str, Collection[Any]], file: str | Path) -> None:
+    """Refuse a network of which weights are missing or nothing but zeros.
+
+    Args:
+        network: as `AutoModelForCausalLM` gives it.
+        info: what `from_pretrained` gives with `output_loading_info=True`.
+        file: the model's reference.
+
+    Raises:
+        UserError: it is not whole.
+    """
+    missing = sorted(str(name) for name in info["missing_keys"])
+    if missing:
+        raise UserError(
+            f"weights are missing: {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}",
+            file=file,
+            expected="a complete model",
+            hint="fetch it again; or its config.json is not the one of its weights",
+        )
+    if (getattr(network.config.get_text_config(), "num_hidden_layers", 1) or 0) < 1:
+        raise UserError("has no layers", file=file, field="num_hidden_layers", hint="fetch its config.json again")
+    output = network.get_output_embeddings()
+    if output is not None and not output.weight.is_meta and not bool(output.weight.any()):
+        raise UserError("has weights that are all zero", file=file, hint="its file is damaged: fetch or train it again")
