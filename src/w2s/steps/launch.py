@@ -20,11 +20,11 @@ def engine(model: str, loading: Loading) -> Engine:
     """The engine, or a pool of them."""
     if loading.runtime.launcher == "local" or loading.engine == "openai":
         return engines.load(model, loading)
-    from w2s.engines.sharded import Sharded
+    from w2s.engines import sharded
     from w2s.flow import ray
 
-    load = partial(engines.load, model, replace(loading, processes=None))  # each worker has its own
-    return Sharded(ray.Pool(load, ray.size(loading.runtime), loading.runtime))
+    load = partial(sharded.load, model, replace(loading, processes=None))  # each worker has its own
+    return sharded.Sharded(ray.Pool(load, ray.size(loading.runtime), loading.runtime))
 
 
 @contextmanager

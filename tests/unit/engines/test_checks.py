@@ -98,9 +98,12 @@ class _Two:
     def call(self, method: str, *arguments: Any) -> Any:
         return getattr(self._engines[0], method)(*arguments)
 
-    def each(self, method: str, items: Sequence[Sequence[Any]]) -> Iterator[tuple[int, Any]]:
+    def each(self, method: str, items: Sequence[Sequence[Any]], look: Any = None) -> Iterator[tuple[int, Any]]:
         for place, arguments in enumerate(items):
             yield place, getattr(self._engines[place % 2], method)(*arguments)
+
+    def idle(self, method: str) -> list[Any]:
+        return []
 
     def close(self) -> None: ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,6 +21,7 @@ from w2s.config.schema import TIMEOUT_SECONDS, Runtime
 from w2s.errors import UserError
 from w2s.flow import ray as workers
 from w2s.flow.ray import cluster as cluster_of
+from w2s.flow.ray import pool as pool_of
 
 ray.cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["x"]))
 pytestmark = pytest.mark.slow
@@ -40,6 +42,17 @@ class Doubler:
         (self.notes / f"here-{os.getpid()}").touch()
         while len(list(self.notes.glob("here-*"))) < others:
             time.sleep(0.1)
+
+    def wait(self) -> int:
+        """Come back when it has been asked how far it is."""
+        self.asked = threading.Event()
+        assert self.asked.wait(60)
+        return threading.get_ident()
+
+    def far(self) -> int:
+        if hasattr(self, "asked"):
+            self.asked.set()
+        return 7
 
     def refuse(self) -> None:
         raise UserError("is too large", field="training.batch_size")
@@ -71,6 +84,18 @@ def test_work_is_shared_and_every_result_comes_once(cluster) -> None:
     with pytest.raises(UserError, match=r"\[training.batch_size\]: is too large"):
         pool.call("refuse")
     pool.close()
+
+
+def test_busy_workers_say_how_far_they_are(cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that ends only once somebody has looked; all work of a worker is done in one thread."""
+    _, _, runtime = cluster
+    monkeypatch.setattr(pool_of, "LOOK_SECONDS", 0.1)
+    pool, seen = workers.Pool(Doubler, 1, runtime), list[list[int]]()
+    threads = {thread for _, thread in pool.each("wait", [(), (), ()], ("far", seen.append))}
+    assert len(threads) == 1 and [7] in seen and all(each in ([], [7]) for each in seen)
+    assert pool.idle("far") == [7]
+    pool.close()
+    assert pool.idle("far") == []
 
 
 def test_what_the_cluster_can_never_hold_is_refused_at_once(cluster) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -24,6 +25,15 @@ def _gpus(ray: Any, runtime: Runtime) -> int:
     return runtime.tensor_parallel if wanted and runtime.device != "cpu" else 0
 
 
+LOOK_SECONDS = 1.0
+"""Between two looks at busy workers."""
+
+_ASIDE = "aside"
+
+Look = tuple[str, Callable[[list[Any]], None]]
+"""A method that busy objects answer in another thread, and who gets the answers."""
+
+
 class Pool:
     """Objects in worker processes; a lost one is made again.
 
@@ -39,7 +49,7 @@ class Pool:
         ray = self._ray = cluster.connect(runtime)
         self._share = cpus, gpus = max(1, runtime.threads), _gpus(ray, runtime)
         capacity.require(cluster.nodes(ray), 1, cpus, gpus)
-        self._worker = ray.remote(_Worker).options(
+        self._worker = ray.remote(concurrency_groups={_ASIDE: 1})(_Worker).options(
             num_cpus=cpus, num_gpus=gpus, scheduling_strategy="SPREAD", max_restarts=0
         )
         self._make = ray.put(make)
@@ -67,8 +77,14 @@ class Pool:
     def call(self, method: str, *arguments: Any) -> Any:
         return next(self.each(method, [arguments]))[1]
 
-    def each(self, method: str, items: Sequence[Sequence[Any]]) -> Iterator[tuple[int, Any]]:
+    def idle(self, method: str) -> list[Any]:
+        """What this method of each idle object returns; lost workers are left out."""
+        return list(self._answers({actor: actor.call.remote(method, ()) for actor in self._free}, None).values())
+
+    def each(self, method: str, items: Sequence[Sequence[Any]], look: Look | None = None) -> Iterator[tuple[int, Any]]:
         """Call `method` on each item; yields (index, result) once per item, as completed.
+
+        `look`: every `LOOK_SECONDS` its method of each busy object is called, and its function gets the results.
 
         Raises:
             RuntimeError: `DEATHS` workers were lost in a row, or by one item.
@@ -79,6 +95,7 @@ class Pool:
         running: dict[Any, tuple[int, Any]] = {}
         deaths = [0] * len(items)
         timeout: float | None = cluster.LATE_SECONDS
+        seen: dict[Any, Any] = {}
         self._drop_dead()
         try:
             while waiting or running:
@@ -88,7 +105,16 @@ class Pool:
                 while waiting and self._free:
                     index, actor = waiting.pop(), self._free.pop()
                     running[actor.call.remote(method, items[index])] = index, actor
-                ready, _ = ray.wait([*running, *self._starting], num_returns=1, timeout=None if running else timeout)
+                until = timeout if not running else None if look is None else LOOK_SECONDS
+                ready, _ = ray.wait([*running, *self._starting], num_returns=1, timeout=until)
+                if not ready and running and look is not None:
+                    asked = {
+                        call: actor.aside.options(concurrency_group=_ASIDE).remote(look[0])
+                        for call, (_, actor) in running.items()
+                    }
+                    seen = {call: seen[call] for call in asked if call in seen} | self._answers(asked, LOOK_SECONDS)
+                    look[1](list(seen.values()))
+                    continue
                 if not ready:
                     timeout = None
                     cluster.warn_late(ray, "workers for generation", *self._share)
@@ -122,6 +148,18 @@ class Pool:
             for _, actor in running.values():
                 ray.kill(actor)
 
+    def _answers(self, asked: dict[Any, Any], seconds: float | None) -> dict[Any, Any]:
+        """Those that come within some seconds."""
+        if not asked:
+            return {}
+        here, _ = self._ray.wait([*asked.values()], num_returns=len(asked), timeout=seconds)
+        found = {}
+        for of, answer in asked.items():
+            with contextlib.suppress(self._ray.exceptions.RayError):  # a lost worker shows by its work
+                if answer in here:
+                    found[of] = self._ray.get(answer)
+        return found
+
     def close(self) -> None:
         for actor in (*self._free, *(actor for actor, _ in self._starting.values())):
             self._ray.kill(actor)
@@ -140,3 +178,7 @@ class _Worker:
 
     def call(self, method: str, arguments: Sequence[Any]) -> Any:
         return getattr(self._object, method)(*arguments)
+
+    def aside(self, method: str) -> Any:
+        """In another thread than `call`."""
+        return getattr(self._object, method)()
