@@ -162,7 +162,7 @@ def _side_by_side(this: _Run) -> None:
     """After an error the running steps still finish."""
     from w2s.flow import ray
 
-    cluster = ray.connect(this.runtime)
+    cluster = ray.begin(this.runtime)
     this.begin()
     waiting, running = list(this.order), set[Future[None]]()
     with ThreadPoolExecutor(this.runtime.side_by_side) as threads:
@@ -176,7 +176,7 @@ def _side_by_side(this: _Run) -> None:
                 for ended in done:
                     ended.result()
         except KeyboardInterrupt:
-            cluster.shutdown()  # else the threads would wait for their workers
+            ray.shutdown(cluster)  # else the threads would wait for their workers
             raise
 
 

@@ -98,6 +98,29 @@ def test_busy_workers_say_how_far_they_are(cluster, monkeypatch: pytest.MonkeyPa
     assert pool.idle("far") == []
 
 
+def test_after_the_connection_is_closed_no_thread_calls_ray(cluster) -> None:
+    """Ray would end the process. Closing waits for calls that are under way."""
+    _, _, runtime = cluster
+    pool = workers.Pool(Doubler, 1, runtime)
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            list(pool.each("wait", [()]))  # for ever: nobody looks
+        except BaseException as error:
+            raised.append(error)
+        pool.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    workers.shutdown(ray)
+    thread.join()
+    assert [type(error) for error in raised] == [cluster_of.Closed]
+    with pytest.raises(cluster_of.Closed):
+        cluster_of.connect(runtime)
+    assert workers.begin(runtime) is ray and ray.is_initialized()
+
+
 def test_what_the_cluster_can_never_hold_is_refused_at_once(cluster) -> None:
     """Three nodes of one CPU: no four GPUs, no 64 CPUs, room for three processes of a training."""
     _, _, runtime = cluster

@@ -44,7 +44,7 @@ def waits(context):
 @pytest.fixture
 def side_by_side(monkeypatch):
     """Steps in threads, without a cluster: they need none themselves."""
-    monkeypatch.setattr(ray, "connect", lambda runtime: None)
+    monkeypatch.setattr(ray, "begin", lambda runtime: None)
     return Runtime(launcher="ray", side_by_side=2)
 
 
@@ -74,7 +74,7 @@ def test_without_a_cluster_the_folder_stays_as_it_was(tmp_path, monkeypatch):
     def refuse(runtime):
         raise UserError("no Ray cluster answers")
 
-    monkeypatch.setattr(ray, "connect", refuse)
+    monkeypatch.setattr(ray, "begin", refuse)
     before = Store(tmp_path).reached()
     with pytest.raises(UserError, match="no Ray cluster"):
         runner.run([*first, Step("more", numbers)], tmp_path, Runtime(launcher="ray"))
@@ -90,5 +90,5 @@ def test_a_cluster_does_not_take_the_handler_of_sigterm(monkeypatch):
     fake = SimpleNamespace(init=init, is_initialized=lambda: False)
     monkeypatch.setitem(sys.modules, "ray", fake)
     before = signal.getsignal(signal.SIGTERM)
-    assert ray.connect(Runtime(launcher="ray")) is fake
+    assert ray.begin(Runtime(launcher="ray")) is fake
     assert signal.getsignal(signal.SIGTERM) is before

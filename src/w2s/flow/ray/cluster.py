@@ -24,12 +24,84 @@ LATE_SECONDS = 120
 """Seconds without a ready worker until a warning."""
 
 
+WAIT_SECONDS = 1.0
+"""Of one call of `ray.wait`."""
+
+
+class Closed(Exception):
+    """The connection to Ray was closed."""
+
+
+class Gate:
+    """Where threads call Ray: a call after `ray.shutdown`, or during it, ends the process with exit code 1."""
+
+    def __init__(self) -> None:
+        self._changed, self._inside, self._closed = threading.Condition(), 0, False
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """For calls that take a second at most. Raises Closed."""
+        with self._changed:
+            if self._closed:
+                raise Closed
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Once nobody is inside; nobody enters any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: not self._inside)
+
+    def open(self) -> None:
+        with self._changed:
+            self._closed = False
+
+
+gate = Gate()
+
+
+def begin(runtime: Runtime) -> Any:
+    """`connect` for a run, also after one that was stopped."""
+    gate.open()
+    return connect(runtime)
+
+
+def shutdown(ray: Any) -> None:
+    """Close the connection; pools raise Closed, and a training its own error."""
+    gate.close()
+    ray.shutdown()
+
+
+def wait(ray: Any, calls: list[Any], seconds: float | None) -> list[Any]:
+    """The first call that ends, or [] after some seconds (None: ever). Raises Closed."""
+    while seconds is None or seconds > 0:
+        part = WAIT_SECONDS if seconds is None else min(seconds, WAIT_SECONDS)
+        with gate.entered():
+            ready, _ = ray.wait(calls, num_returns=1, timeout=part)
+        if ready:
+            return list(ready)
+        seconds = None if seconds is None else seconds - part
+    return []
+
+
 def connect(runtime: Runtime) -> Any:
     """Ray, connected to `runtime.address` or a new cluster here.
 
     Raises:
         UserError: Ray is not installed, or the cluster does not answer.
+        Closed: the run was stopped.
     """
+    with gate.entered():
+        return _connect(runtime)
+
+
+def _connect(runtime: Runtime) -> Any:
     try:
         import ray
     except ImportError as error:

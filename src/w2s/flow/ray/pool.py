@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from w2s.config.schema import Runtime
@@ -79,7 +79,8 @@ class Pool:
 
     def idle(self, method: str) -> list[Any]:
         """What this method of each idle object returns; lost workers are left out."""
-        return list(self._answers({actor: actor.call.remote(method, ()) for actor in self._free}, None).values())
+        with cluster.gate.entered():
+            return list(self._answers({actor: actor.call.remote(method, ()) for actor in self._free}, None).values())
 
     def each(self, method: str, items: Sequence[Sequence[Any]], look: Look | None = None) -> Iterator[tuple[int, Any]]:
         """Call `method` on each item; yields (index, result) once per item, as completed.
@@ -88,65 +89,80 @@ class Pool:
 
         Raises:
             RuntimeError: `DEATHS` workers were lost in a row, or by one item.
+            Closed: the run was stopped.
             Exception: the method's own.
         """
-        ray = self._ray
         waiting = list(range(len(items)))[::-1]
         running: dict[Any, tuple[int, Any]] = {}
         deaths = [0] * len(items)
         timeout: float | None = cluster.LATE_SECONDS
         seen: dict[Any, Any] = {}
-        self._drop_dead()
+        with cluster.gate.entered():
+            self._drop_dead()
         try:
             while waiting or running:
-                wanted = min(self._workers, len(waiting) + len(running))
-                for _ in range(wanted - len(self._free) - len(self._starting) - len(running)):
-                    self._start()
-                while waiting and self._free:
-                    index, actor = waiting.pop(), self._free.pop()
-                    running[actor.call.remote(method, items[index])] = index, actor
+                with cluster.gate.entered():
+                    wanted = min(self._workers, len(waiting) + len(running))
+                    for _ in range(wanted - len(self._free) - len(self._starting) - len(running)):
+                        self._start()
+                    while waiting and self._free:
+                        index, actor = waiting.pop(), self._free.pop()
+                        running[actor.call.remote(method, items[index])] = index, actor
                 until = timeout if not running else None if look is None else LOOK_SECONDS
-                ready, _ = ray.wait([*running, *self._starting], num_returns=1, timeout=until)
+                ready = cluster.wait(self._ray, [*running, *self._starting], until)
                 if not ready and running and look is not None:
-                    asked = {
-                        call: actor.aside.options(concurrency_group=_ASIDE).remote(look[0])
-                        for call, (_, actor) in running.items()
-                    }
-                    seen = {call: seen[call] for call in asked if call in seen} | self._answers(asked, LOOK_SECONDS)
+                    seen = self._look(running, look[0], seen)
                     look[1](list(seen.values()))
-                    continue
-                if not ready:
+                elif not ready:
                     timeout = None
-                    cluster.warn_late(ray, "workers for generation", *self._share)
-                    continue
-                (ended,) = ready
-                started = ended in self._starting
-                if started:
-                    index, (actor, lost) = -1, self._starting.pop(ended)
+                    with cluster.gate.entered():
+                        cluster.warn_late(self._ray, "workers for generation", *self._share)
+                elif (ended := ready[0]) in self._starting:
+                    actor, lost = self._starting.pop(ended)
+                    with cluster.gate.entered():
+                        if not self._take(ended, actor, lost):
+                            self._start(lost + 1)
                 else:
                     index, actor = running.pop(ended)
-                    lost = deaths[index]
-                try:
-                    result = ray.get(ended)
-                except ray.exceptions.RayTaskError as error:
-                    raise error.cause from error
-                except ray.exceptions.RayError as error:
-                    ray.kill(actor)  # it may be out of reach only
-                    if lost + 1 == cluster.DEATHS:
-                        raise RuntimeError(f"{lost + 1} workers were lost with the same work ({error})") from error
-                    if started:
-                        self._start(lost + 1)
-                    else:
+                    with cluster.gate.entered():
+                        results = self._take(ended, actor, deaths[index])
+                    if not results:
                         deaths[index] += 1
                         waiting.append(index)
-                    self._drop_dead()
-                    continue
-                self._free.append(actor)
-                if not started:
-                    yield index, result
+                    yield from ((index, result) for result in results)
         finally:  # the caller stopped early: these workers do work that nobody uses
-            for _, actor in running.values():
-                ray.kill(actor)
+            self._kill(actor for _, actor in running.values())
+
+    def _take(self, ended: Any, actor: Any, lost: int) -> list[Any]:
+        """The result of a call that ended, alone in a list; [] if its worker was lost, after `lost` others."""
+        exceptions = self._ray.exceptions
+        try:
+            result = self._ray.get(ended)
+        except exceptions.RayTaskError as error:
+            raise error.cause from error
+        except exceptions.RayError as error:
+            self._ray.kill(actor)  # it may be out of reach only
+            if lost + 1 == cluster.DEATHS:
+                raise RuntimeError(f"{lost + 1} workers were lost with the same work ({error})") from error
+            self._drop_dead()
+            return []
+        self._free.append(actor)
+        return [result]
+
+    def _look(self, running: Mapping[Any, tuple[int, Any]], method: str, seen: Mapping[Any, Any]) -> dict[Any, Any]:
+        """What each busy object answers now, or did before, per call."""
+        with cluster.gate.entered():
+            asked = {
+                call: actor.aside.options(concurrency_group=_ASIDE).remote(method)
+                for call, (_, actor) in running.items()
+            }
+            answers = self._answers(asked, LOOK_SECONDS)
+        return {call: seen[call] for call in asked if call in seen} | answers
+
+    def _kill(self, actors: Iterable[Any]) -> None:
+        with contextlib.suppress(cluster.Closed), cluster.gate.entered():  # closed: they ended with the connection
+            for actor in actors:
+                self._ray.kill(actor)
 
     def _answers(self, asked: dict[Any, Any], seconds: float | None) -> dict[Any, Any]:
         """Those that come within some seconds."""
@@ -161,8 +177,7 @@ class Pool:
         return found
 
     def close(self) -> None:
-        for actor in (*self._free, *(actor for actor, _ in self._starting.values())):
-            self._ray.kill(actor)
+        self._kill([*self._free, *(actor for actor, _ in self._starting.values())])
         self._free.clear()
         self._starting.clear()
 
