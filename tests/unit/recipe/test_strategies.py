@@ -211,3 +211,24 @@ def test_the_guide_s_strategy_builds_and_its_rule_decides(folder: Path) -> None:
     ):  # fmt: skip
         found = names["sound"](Judged({"weak": answered(text)}, votes), least)
         assert (found if isinstance(found, str) else found[0].weight) == outcome
+
+
+def test_the_guide_s_test_of_a_rule_passes_and_its_rule_for_pairs_decides() -> None:
+    """Votes 3 of 4 for 5: the weak text that says 5 is chosen, and the sample that says 6 rejected."""
+    guide = (Path(__file__).parents[3] / "docs/extending.md").read_text()
+    found = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", guide, flags=re.DOTALL))
+    names: dict[str, Any] = {}
+    exec(found["my_rules"] + found["test_my_rules"].replace("from my_rules import sound\n", ""), names)
+    names["test_a_false_step_is_dropped"]()
+    exec(found["pairs_rule"], names)
+    samples, weak = [Answered("1", "?", f"#### {k}", k, k) for k in "5556"], Answered("1", "?", "It is 5.", "5", "5")
+    (pair,) = names["against_rarest"](Judged({"weak": weak}, samples), seed=0)
+    assert (pair.chosen, pair.rejected, pair.confidence) == ("It is 5.", "#### 6", 0.75)
+    assert names["against_rarest"](Judged({"weak": weak}, samples[:3]), seed=0) == "all_samples_agree"
+
+
+def test_every_built_in_strategy_has_a_row_in_the_guide() -> None:
+    root = Path(__file__).parents[3]
+    rows = re.findall(r"^\| `(\w+)` \|", (root / "docs/strategies.md").read_text(), flags=re.MULTILINE)
+    assert sorted(rows) == sorted(strategies.STRATEGIES)
+    assert len(rows) == 10 and "\nTen strategies can run" in (root / "README.md").read_text()

@@ -25,7 +25,7 @@ from w2s.errors import BranchEnds, UserError
 from w2s.flow.step import Context
 from w2s.method import augment as method
 from w2s.method import pairs, voting
-from w2s.method.selector import Judged, Selected, Target
+from w2s.method.selector import Judged, Selected
 from w2s.method.voting import PairRule
 from w2s.prompting import PLAIN
 from w2s.records import Response
@@ -388,16 +388,6 @@ def test_a_selector_of_one_s_own_decides_and_sees_further_answers(tmp_path: Path
     [
         (lambda question: 1 / 0, r"own:function fails on question 'a' \(ZeroDivisionError"),
         (lambda question: True, r"(?s)own:function returns bool for question 'a'.*Selected\(weak, strong\)"),
-        (lambda question: [question.weak], r"(?s)returns a list with Answered for question 'a'.*a list of Target"),
-        (
-            lambda question: [pairs.Pair("a", "?", "1", "2", None, 1.0, 1.0)],
-            r"returns a list with Pair for question 'a'",
-        ),
-        (
-            lambda question: [Target(question.weak, "weak", weight=-1.0)],
-            r"returns the weight -1\.0, which is no finite",
-        ),
-        (lambda question: question.answers["third"], r"(?s)KeyError: 'third'.*has the roles weak, strong"),
     ],
 )
 def test_a_selector_that_fails_is_the_user_s_error(tmp_path: Path, selector: Any, message: str) -> None:
