@@ -80,11 +80,13 @@ def fits(function: Callable[..., Any], name: str, field: str, first: Sequence[st
     Raises:
         UserError: it does not.
     """
+    takes = inspect.signature(function)
     try:
-        inspect.signature(function).bind(*first, **dict.fromkeys(named))
+        takes.bind(*first, **dict.fromkeys(named))
     except TypeError as error:
         expected = f"function({', '.join([*first, *named])})"
-        raise UserError(f"{name} does not fit ({error})", field=field, expected=expected) from error
+        hint = f"it takes {takes}"
+        raise UserError(f"{name} does not fit ({error})", field=field, expected=expected, hint=hint) from error
 
 
 def failure(name: str, error: Exception, field: str, hint: str | None = None, where: str = "") -> UserError:

@@ -183,12 +183,12 @@ class Graph(ReinforceBuilder):
         """Preference optimisation of `policy`, also the reference; `training` None: the recipe's."""
         trainers.known_loss(loss, "preference.losses")
         own = functions.load(loss, "preference.losses") if functions.is_reference(loss) else None
-        if own is not None:
-            functions.fits(own, loss, "preference.losses", _LOSS)
         reads.check_pairs(self._prefix + name, pairs)
         name, config = self._prefix + name, (training or self.recipe.preference).of(loss)
         examples = estimates.examples(len(self.sources.questions["train_2"]), self.recipe.max_new_tokens)
         self.sources.check(policy, config, loss)
+        if own is not None:
+            functions.fits(own, loss, "preference.losses", _LOSS)
         self.sources.check_lengths(policy, None, config, "preference")
         start = self.sources.start(policy)
         return self._add(

@@ -153,6 +153,9 @@ def test_a_strategy_that_returns_no_model_is_refused(folder: Path) -> None:
     ("def mine(g, start):\n\n    return g.nothing()",
      r"\.py:\d+ \[strategies\]: .*mine fails at `return g\.nothing\(\)` \(Attrib"),
     ("def mine(g, start):\n    return g.evaluate('x', None)", r"\.py:\d+ \[strategies\]: None is no model"),
+    ("def r(question, least=1):\n    return 'x'\n\n\ndef mine(g, start):\n"
+     "    return g.keep('x', r, settings={'leest': 1}, weak=start.weak)",
+     r":r does not fit .*'leest'.*hint: it takes \(question, least=1\)"),
     ("def r(question):\n    return 'x'\n\n\ndef mine(g, start):\n"
      "    return g.fine_tune('y', g.recipe.strong, g.keep('x', r, settings={'least': 1}, weak=start.weak))",
      r":r does not fit \(got an unexpected keyword argument 'least'\).*function\(question, least\)"),
@@ -180,7 +183,7 @@ def test_a_strategy_that_returns_no_model_is_refused(folder: Path) -> None:
     ("class Rule:\n    def __call__(self, question):\n        return 'x'\n\n\ndef mine(g, start):\n"
      "    return g.keep('x', Rule(), weak=start.weak)", r"Rule object.* cannot be loaded by its name"),
     ("def loss(chosen, rejected):\n    return chosen\n\n\ndef mine(g, start):\n"
-     "    return g.prefer('y', g.recipe.strong, start.weak, f'{__name__}:loss')",
+     "    return g.prefer('y', g.recipe.strong, g.pairs('x', start.weak, start.icl), f'{__name__}:loss')",
      r":loss does not fit .*function\(policy_chosen, policy_rejected, reference_chosen, reference_rejected, config\)"),
 ])  # fmt: skip
 def test_a_strategy_s_own_faults_are_named_before_anything_runs(folder: Path, code: str, says: str) -> None:
