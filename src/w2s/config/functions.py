@@ -6,7 +6,8 @@ import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,53 @@ def load(reference: str, field: str) -> Callable[..., Any]:
         one_of(f"function of {module}", name, names, field)
     result: Callable[..., Any] = function
     return result
+
+
+def check(function: Callable[..., Any], field: str, first: Sequence[str], named: Sequence[str] = ()) -> str:
+    """`module:function`, after a check that it loads by this name and takes these arguments.
+
+    Raises:
+        UserError: it does not.
+    """
+    module, qualified = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
+    name = f"{module}:{qualified}" if qualified else f"{function!r:.80}"
+    if not is_reference(name):
+        raise UserError(
+            f"{name} cannot be loaded by its name", field=field, expected="a function at the top of a module"
+        )
+    fits(function, name, field, first, named)
+    return name
+
+
+def fits(function: Callable[..., Any], name: str, field: str, first: Sequence[str], named: Sequence[str] = ()) -> None:
+    """Refuse a function that does not take these arguments.
+
+    Raises:
+        UserError: it does not.
+    """
+    takes = inspect.signature(function)
+    try:
+        takes.bind(*first, **dict.fromkeys(named))
+    except TypeError as error:
+        expected = f"function({', '.join([*first, *named])})"
+        hint = f"it takes {takes}"
+        raise UserError(f"{name} does not fit ({error})", field=field, expected=expected, hint=hint) from error
+
+
+def failure(name: str, error: Exception, field: str, hint: str | None = None, where: str = "") -> UserError:
+    """What to tell a user in whose function an error occurs: at which line of its module, if at one."""
+    module = sys.modules.get(name.partition(":")[0])
+    own = [
+        each for each in traceback.extract_tb(error.__traceback__) if each.filename == getattr(module, "__file__", 0)
+    ]
+    file, line, code = (own[-1].filename, own[-1].lineno, own[-1].line) if own else (None, None, None)
+    if isinstance(error, UserError):
+        expected, place = error.expected, (error.file or file, error.line if error.file else line)
+        return UserError(
+            error.problem, file=place[0], line=place[1], field=error.field, expected=expected, hint=error.hint
+        )
+    problem = f"{name} fails{where}{f' at `{code}`' if code else ''} ({type(error).__name__}: {error})"
+    return UserError(problem, file=file, line=line, field=field, hint=hint)
 
 
 def identity(function: Callable[..., Any]) -> str:

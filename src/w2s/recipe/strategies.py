@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from w2s.config import functions
 from w2s.errors import UserError, one_of
@@ -24,8 +22,6 @@ from w2s.steps.graph import Graph
 
 Strategy = Callable[[Graph, Supervision], Step]
 """Builds and evaluates models; returns the one that it stands for."""
-
-_PACKAGE = str(Path(__file__).parents[1])
 
 STRATEGIES: dict[str, Strategy] = {
     "weak_to_strong": weak_to_strong,
@@ -104,29 +100,25 @@ def build(name: str, strategy: Strategy, g: Graph, start: Supervision) -> Step:
     """
     try:
         model = strategy(g, start)
-    except UserError:
-        raise
     except Exception as error:
         if ":" not in name:  # ours
             raise
-        frames = traceback.extract_tb(error.__traceback__)
-        last = next((each for each in reversed(frames) if not each.filename.startswith(_PACKAGE)), None)
-        raise UserError(
-            f"{name} fails ({type(error).__name__}: {error})",
-            file=last and last.filename,
-            line=last and last.lineno,
-            field="strategies",
-            hint="a strategy is function(g, start): docs/extending.md has the methods of g",
-        ) from error
-    if isinstance(model, Step):
+        raise functions.failure(name, error, "strategies", _hint(g, error)) from error
+    if isinstance(model, Step) and model.kind == "train":
         _refuse_gold(name, model)
         return model
     raise UserError(
-        f"{name} returns {type(model).__name__}",
+        f"{name} returns {f'the step {model.name!r}' if isinstance(model, Step) else type(model).__name__}",
         field="strategies",
         expected="its last model: what g.fine_tune or g.prefer returned",
         hint="end the function with `return model`",
     )
+
+
+def _hint(g: Graph, error: Exception) -> str:
+    if isinstance(error, KeyError) and error.args and error.args[0] not in g.recipe.models:
+        return f"if it is a further model: name it in the recipe's models, as models.{error.args[0]}=MODEL"
+    return "a strategy is function(g, start): docs/extending.md has the methods of g"
 
 
 def _refuse_gold(name: str, model: Step) -> None:

@@ -13,13 +13,15 @@ from w2s.errors import UserError, one_of
 from w2s.flow.step import Step, ordered
 from w2s.flow.work import Work
 from w2s.seeds import derive
-from w2s.steps import catalog, evaluate, halves, judge, select, supervise, train
+from w2s.steps import catalog, evaluate, halves, judge, reads, select, supervise, train
 from w2s.steps.params import Resources, prompted
 from w2s.steps.reinforce import ReinforceBuilder
 from w2s.steps.sources import ModelSource
 
 SOURCES = ("weak", "icl", "both")
 """Completions of an agreement: weak side, strong side, or both."""
+
+_LOSS = ("policy_chosen", "policy_rejected", "reference_chosen", "reference_rejected", "config")
 
 
 class Graph(ReinforceBuilder):
@@ -147,6 +149,7 @@ class Graph(ReinforceBuilder):
         name, training = self._prefix + name, training or self.recipe.training
         self.sources.check(base, training)
         start = self.sources.start(base)
+        reads.check_examples(name, data)
         split = getattr(data.params, "split", "train_2")
         field = "weak_training" if training is self.recipe.weak_training else "training"
         self.sources.check_lengths(base, split if data.run is supervise.gold_examples else None, training, field)
@@ -180,9 +183,12 @@ class Graph(ReinforceBuilder):
         """Preference optimisation of `policy`, also the reference; `training` None: the recipe's."""
         trainers.known_loss(loss, "preference.losses")
         own = functions.load(loss, "preference.losses") if functions.is_reference(loss) else None
+        reads.check_pairs(self._prefix + name, pairs)
         name, config = self._prefix + name, (training or self.recipe.preference).of(loss)
         examples = estimates.examples(len(self.sources.questions["train_2"]), self.recipe.max_new_tokens)
         self.sources.check(policy, config, loss)
+        if own is not None:
+            functions.fits(own, loss, "preference.losses", _LOSS)
         self.sources.check_lengths(policy, None, config, "preference")
         start = self.sources.start(policy)
         return self._add(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -13,6 +14,9 @@ from w2s.method.pairs import Pair, pairs
 from w2s.method.selector import Contrast, Judged, Selected, Selector, Target
 from w2s.method.voting import PairRule
 from w2s.steps.params import Selection
+
+_FIELD = "selection.by or strategies"
+"""A step knows the name of its rule, not who gave it."""
 
 
 class Agree(Selection):
@@ -53,13 +57,13 @@ def selector(params: Agree) -> Selector:
     """What is kept of a question."""
     if params.by is None:
         return agreement.select
-    return _checked(params.by, "selection.by", params.settings or {})
+    return _checked(params.by, Target, params.settings or {})
 
 
 def contrast(params: Pairs | ContrastBy) -> Contrast:
     """The pairs of a question."""
     if isinstance(params, ContrastBy):
-        return _checked(params.by, "strategies", (params.settings or {}) | {"seed": params.seed})
+        return _checked(params.by, Pair, (params.settings or {}) | {"seed": params.seed})
     rule = PairRule(params.confidence, params.reject_confidence, params.max_pairs)
     make = partial(pairs, rule=rule, seed=params.seed)
     if params.n is not None:
@@ -67,26 +71,40 @@ def contrast(params: Pairs | ContrastBy) -> Contrast:
     return lambda question: make(question.weak, question.samples)
 
 
-def _checked(name: str, field: str, settings: Mapping[str, Any]) -> Callable[[Judged], Any]:
+def _checked(name: str, makes: type, settings: Mapping[str, Any]) -> Callable[[Judged], Any]:
     """The function of that name, with its settings; a user's faults are UserError."""
-    function = functions.load(name, field)
+    function = functions.load(name, _FIELD)
 
     def call(question: Judged) -> Any:
         try:
             result = function(question, **settings)
         except Exception as error:
-            problem = f"fails on question {question.id!r} ({type(error).__name__}: {error})"
-            raise UserError(f"{name} {problem}", field=field) from error
-        if not (result is None or isinstance(result, Selected | str) or _all_of(result, Target, Pair)):
+            roles = ", ".join([*question.answers, *question.sets])
+            hint = f"this step has the roles {roles}" if isinstance(error, KeyError) else None
+            raise functions.failure(name, error, _FIELD, hint, f" on question {question.id!r}") from error
+        if problem := _problem(result, makes):
+            also = "Selected(weak, strong), " if makes is Target else ""
             raise UserError(
-                f"{name} returns {type(result).__name__} for question {question.id!r}",
-                field=field,
-                expected="Selected(weak, strong), a list of Target or of Pair, a reason, or None",
+                f"{name} returns {problem} for question {question.id!r}",
+                field=_FIELD,
+                expected=f"{also}a list of {makes.__name__}, a reason as text{', or None' if makes is Target else ''}",
             )
         return result
 
     return call
 
 
-def _all_of(values: Any, *types: type) -> bool:
-    return isinstance(values, Sequence) and all(isinstance(value, types) for value in values)
+def _problem(result: Any, makes: type) -> str:
+    """What is wrong with a result, or ""."""
+    if isinstance(result, str) or (makes is Target and (result is None or isinstance(result, Selected))):
+        return ""
+    if not isinstance(result, Sequence):
+        return type(result).__name__
+    wrong = [each for each in result if not isinstance(each, makes)]
+    if wrong:
+        return f"a list with {type(wrong[0]).__name__}"
+    if not result and makes is Pair:
+        return "an empty list"
+    weights = [weight for each in result for weight in (each.weight, getattr(each, "first_weight", None))]
+    bad = [weight for weight in weights if weight is not None and not 0 <= weight < math.inf]
+    return f"the weight {bad[0]}, which is no finite number from 0 on," if bad else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +10,7 @@ from w2s.config import functions
 from w2s.errors import UserError
 from w2s.flow.step import Step
 from w2s.method.selector import ContrastResult, SelectorResult
-from w2s.steps import label, rules, select
+from w2s.steps import label, reads, rules, select
 from w2s.steps.builder import THRESHOLDS, StepBuilder
 from w2s.steps.params import Selection
 from w2s.steps.sources import ModelSource
@@ -42,7 +42,7 @@ class SelectionBuilder(StepBuilder):
         """
         inputs, by = {"weak": weak, "strong": strong, **others}, self.recipe.selection.by
         if by != "agreement":
-            return self._by(name, functions.load(by, "selection.by"), None, what, inputs, augmented)
+            return self._by(name, functions.load(by, "selection.by"), None, what, inputs, augmented, "selection.by")
         params = rules.Agree(
             **self._selection(),
             nothing_agrees="neither empty" if self.recipe.selection.match == "string" else None,
@@ -61,9 +61,9 @@ class SelectionBuilder(StepBuilder):
         self, name: str, by: Callable[..., ContrastResult], *, what: str = "", settings: Settings = None, **inputs: Step
     ) -> Step:
         """The pairs that `by` makes of each question; it also gets a `seed`."""
-        params = rules.ContrastBy(
-            **self._selection(), **_named(by, settings, "seed"), settings=settings, seed=self._seed(name)
-        )
+        reads.check_roles(name, inputs)
+        named = _named(by, "strategies", settings, "seed")
+        params = rules.ContrastBy(**self._selection(), **named, settings=settings, seed=self._seed(name))
         return self._measured(self._select(name, select.contrast, params, inputs), what)
 
     def certify(self, name: str, precision: float, confidence: float, *, what: str = "", **answers: Step) -> Step:
@@ -89,10 +89,11 @@ class SelectionBuilder(StepBuilder):
         what: str,
         inputs: Mapping[str, Step],
         augmented: bool = False,
+        field: str = "strategies",
     ) -> Step:
-        params = rules.Agree(
-            **self._selection(), augmented=augmented or None, **_named(selector, settings), settings=settings
-        )
+        reads.check_roles(name, inputs)
+        named = _named(selector, field, settings)
+        params = rules.Agree(**self._selection(), augmented=augmented or None, **named, settings=settings)
         step = self._select(name, select.agree, params, inputs)
         return step if augmented else self._measured(step, what)
 
@@ -118,22 +119,16 @@ class SelectionBuilder(StepBuilder):
         return self._measured(self._select(name, select.build_pairs, params, {"weak": weak, "samples": samples}), what)
 
 
-def _named(function: Callable[..., Any], settings: Settings, *more: str) -> dict[str, str | None]:
+def _named(function: Callable[..., Any], field: str, settings: Settings, *more: str) -> dict[str, str | None]:
     """`by` and `by_source`: of w2s's own functions the name is enough, as their steps have a version.
 
     Raises:
-        UserError: it is no top-level function, or takes other arguments.
+        UserError: it is no top-level function, takes other arguments, or settings are not JSON.
     """
-    own = function.__module__.partition(".")[0] == "w2s"
-    name = f"{function.__module__}:{function.__qualname__}"
-    if not functions.is_reference(name):
-        raise UserError(
-            f"{name} cannot be loaded by its name", field="strategies", expected="a function at the top of a module"
-        )
-    given = [*(settings or {}), *more]
+    name = functions.check(function, field, ["question"], [*(settings or {}), *more])
     try:
-        inspect.signature(function).bind(None, **dict.fromkeys(given))
-    except TypeError as error:
-        expected = f"function({', '.join(['question', *given])})"
-        raise UserError(f"{name} does not fit ({error})", field="strategies", expected=expected) from error
+        json.dumps(settings, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the settings of {name} are not JSON ({error})", field=field) from error
+    own = function.__module__.partition(".")[0] == "w2s"
     return {"by": name, "by_source": None if own else functions.identity(function)}

@@ -144,6 +144,16 @@ class Sources:
         return "strong" if source == self._recipe.strong else "weak"
 
     def _base_of(self, source: ModelSource) -> Base:
+        """The base of a model.
+
+        Raises:
+            UserError: it is no model.
+        """
+        expected = "what g.fine_tune or g.prefer returned, start.weak_model or g.recipe.strong"
+        if isinstance(source, Step) and source.kind != "train":
+            raise UserError(f"the step {source.name!r} is no model", field="strategies", expected=expected)
+        if not isinstance(source, Step) and source not in self._bases:
+            raise UserError(f"{source!r:.80} is no model of the recipe", field="strategies", expected=expected)
         while isinstance(source, Step):
             if "model" not in source.inputs:
                 model = source.resources.model

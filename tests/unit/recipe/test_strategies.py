@@ -64,7 +64,8 @@ def test_an_edit_of_a_function_reruns_what_it_decides_and_nothing_before_it(fold
 def test_two_strategies_cannot_give_one_name_to_different_steps(folder: Path) -> None:
     (module,) = folder.glob("recipe_*.py")
     module.write_text(
-        module.read_text() + "\n\ndef clash(g, start):\n    return g.fine_tune('m_plus', g.recipe.weak, start.icl)\n"
+        module.read_text()
+        + "\n\ndef clash(g, start):\n    return g.fine_tune('m_plus', g.recipe.weak, g.all_examples('x', start.icl))\n"
     )
     with pytest.raises(UserError, match=r"(?s)two different steps are named 'm_plus'.*another name"):
         built(folder, f"strategies=[weak_to_strong, {module.stem}:clash]")
@@ -149,8 +150,12 @@ def test_a_strategy_that_returns_no_model_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize(("code", "says"), [
     ("def mine(g):\n    return None", r"mine fails \(TypeError: mine\(\) takes 1 .*function\(g, start\)"),
-    ("def mine(g, start):\n\n    return g.nothing()", r"\.py:\d+ \[strategies\]: .*mine fails \(AttributeErr.*nothing"),
-    ("def mine(g, start):\n    return g.evaluate('x', None)", r"\.py:\d+ \[strategies\]: .*mine fails"),
+    ("def mine(g, start):\n\n    return g.nothing()",
+     r"\.py:\d+ \[strategies\]: .*mine fails at `return g\.nothing\(\)` \(Attrib"),
+    ("def mine(g, start):\n    return g.evaluate('x', None)", r"\.py:\d+ \[strategies\]: None is no model"),
+    ("def r(question, least=1):\n    return 'x'\n\n\ndef mine(g, start):\n"
+     "    return g.keep('x', r, settings={'leest': 1}, weak=start.weak)",
+     r":r does not fit .*'leest'.*hint: it takes \(question, least=1\)"),
     ("def r(question):\n    return 'x'\n\n\ndef mine(g, start):\n"
      "    return g.fine_tune('y', g.recipe.strong, g.keep('x', r, settings={'least': 1}, weak=start.weak))",
      r":r does not fit \(got an unexpected keyword argument 'least'\).*function\(question, least\)"),
@@ -160,6 +165,26 @@ def test_a_strategy_that_returns_no_model_is_refused(folder: Path) -> None:
     ("def mine(g, start):\n    gold = g.gold_examples('train_2', g.recipe.strong)\n"
      "    model = g.fine_tune('y', g.recipe.strong, gold)\n    g.evaluate('y', model)\n    return model",
      r"mine returns y, which learns from the gold of train_2"),
+    ("def mine(g, start):\n    return g.agree('x', start.weak, start.icl)", r"mine returns the step 'x'.*last model"),
+    ("def mine(g, start):\n    return g.answer('x', start.weak)", r"the step 'weak_answers' is no model.*g\.fine_tune"),
+    ("def mine(g, start):\n    return g.answer('x', 'strong')", r"'strong' is no model of the recipe"),
+    ("def mine(g, start):\n    return g.recipe.models['third']", r"KeyError: 'third'.*as models\.third=MODEL"),
+    ("def mine(g, start):\n    return g.recipe.stronger", r"/recipe_\d+\.py:\d+ \[strategies\]: .*g\.recipe\.stronger"),
+    ("def mine(g, start):\n    return g.fine_tune('y', g.recipe.strong, start.weak)",
+     r"y would learn from the step 'weak_answers', which has no examples"),
+    ("def mine(g, start):\n    return g.prefer('y', g.recipe.strong, g.agree('x', start.weak, start.icl), 'dpo')",
+     r"y would learn from the step 'x', which has no preference pairs"),
+    ("def r(question):\n    return 'x'\n\n\ndef mine(g, start):\n    return g.keep('x', r, weak=start.weak_model)",
+     r"weak of x is the step 'weak_floor', which has no answers"),
+    ("def r(question):\n    return 'x'\n\n\ndef mine(g, start):\n"
+     "    return g.keep('x', r, weak=g.own_samples(start.demonstrations))", r"several answers.*weak_samples"),
+    ("def r(question, least):\n    return 'x'\n\n\ndef mine(g, start):\n"
+     "    return g.keep('x', r, settings={'least': {1}}, weak=start.weak)", r"settings of .*:r are not JSON"),
+    ("class Rule:\n    def __call__(self, question):\n        return 'x'\n\n\ndef mine(g, start):\n"
+     "    return g.keep('x', Rule(), weak=start.weak)", r"Rule object.* cannot be loaded by its name"),
+    ("def loss(chosen, rejected):\n    return chosen\n\n\ndef mine(g, start):\n"
+     "    return g.prefer('y', g.recipe.strong, g.pairs('x', start.weak, start.icl), f'{__name__}:loss')",
+     r":loss does not fit .*function\(policy_chosen, policy_rejected, reference_chosen, reference_rejected, config\)"),
 ])  # fmt: skip
 def test_a_strategy_s_own_faults_are_named_before_anything_runs(folder: Path, code: str, says: str) -> None:
     (module,) = folder.glob("recipe_*.py")
@@ -189,3 +214,24 @@ def test_the_guide_s_strategy_builds_and_its_rule_decides(folder: Path) -> None:
     ):  # fmt: skip
         found = names["sound"](Judged({"weak": answered(text)}, votes), least)
         assert (found if isinstance(found, str) else found[0].weight) == outcome
+
+
+def test_the_guide_s_test_of_a_rule_passes_and_its_rule_for_pairs_decides() -> None:
+    """Votes 3 of 4 for 5: the weak text that says 5 is chosen, and the sample that says 6 rejected."""
+    guide = (Path(__file__).parents[3] / "docs/extending.md").read_text()
+    found = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", guide, flags=re.DOTALL))
+    names: dict[str, Any] = {}
+    exec(found["my_rules"] + found["test_my_rules"].replace("from my_rules import sound\n", ""), names)
+    names["test_a_false_step_is_dropped"]()
+    exec(found["pairs_rule"], names)
+    samples, weak = [Answered("1", "?", f"#### {k}", k, k) for k in "5556"], Answered("1", "?", "It is 5.", "5", "5")
+    (pair,) = names["against_rarest"](Judged({"weak": weak}, samples), seed=0)
+    assert (pair.chosen, pair.rejected, pair.confidence) == ("It is 5.", "#### 6", 0.75)
+    assert names["against_rarest"](Judged({"weak": weak}, samples[:3]), seed=0) == "all_samples_agree"
+
+
+def test_every_built_in_strategy_has_a_row_in_the_guide() -> None:
+    root = Path(__file__).parents[3]
+    rows = re.findall(r"^\| `(\w+)` \|", (root / "docs/strategies.md").read_text(), flags=re.MULTILINE)
+    assert sorted(rows) == sorted(strategies.STRATEGIES)
+    assert len(rows) == 10 and "\nTen strategies can run" in (root / "README.md").read_text()

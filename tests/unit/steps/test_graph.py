@@ -75,7 +75,7 @@ def test_an_unknown_loss_of_a_strategy_is_refused_before_anything_is_computed() 
     graph = Graph(load.load("tiny", SMALL), planning=True)
     start = weak_to_strong.supervise(graph)
     with pytest.raises(UserError, match=r"\[preference\.losses\]: no loss is called 'dpoo' \(did you mean 'dpo'\?\)"):
-        graph.prefer("own", graph.fine_tune("own_ft", graph.recipe.strong, start.icl), start.icl, "dpoo")
+        graph.prefer("own", graph.recipe.strong, graph.pairs("own_pairs", start.weak, start.icl), "dpoo")
 
 
 def test_a_step_that_would_read_gold_cannot_be_built() -> None:
