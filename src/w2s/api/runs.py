@@ -199,11 +199,11 @@ def _run(
 
     folder, runtime = prepared.folder, prepared.run.runtime
     runs = any(step.decision in ("run", "rerun") for step in plan.steps)
-    tracker = track.start(runtime, folder, prepared.run.recipe.model_dump(mode="json")) if runs else track.Tracker({})
-    writer = status.Writer(folder, plan.steps)
-    observers.enter(observer, observers.Entry(folder, plan.steps, *place))
-    every = observers.Several(observer, writer, tracker)
-    with contextlib.closing(tracker), contextlib.closing(writer), Processes() as processes:
+    config, first = prepared.run.recipe.model_dump(mode="json"), place[0] == 1
+    tracker = track.start(runtime, folder, config, first=first) if runs else track.Tracker({})
+    with tracker, contextlib.closing(status.Writer(folder, plan.steps)) as writer, Processes() as processes:
+        observers.enter(observer, observers.Entry(folder, plan.steps, *place))
+        every = observers.Several(observer, writer, tracker)
         runner.run(prepared.steps, folder, runtime, every, processes, replace=replace)
     return results.write(folder, prepared.run)
 

@@ -1,9 +1,10 @@
-"""Trackers: fakes of their clients, and TensorBoard's real writer."""
+"""Trackers: fakes of their clients, and TensorBoard's real writer (the other real ones: `test_track_clients.py`)."""
 
 from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -30,6 +31,16 @@ def nothing(context: Any) -> dict[str, Any]:
 TRAIN, EVALUATE = Step("m_plus", nothing, kind="train"), Step("evaluate_m_plus", nothing, kind="evaluate")
 
 
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of a client's from outside, none left behind, and what they write where they like is written here."""
+    named = {name for name in os.environ if name.startswith(("WANDB_", "TRACKIO_", "MLFLOW_"))}
+    for name in named | set(track.DEFAULTS):
+        monkeypatch.setenv(name, "")  # so that it is put back, also where it is not set
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
 class FakeRun:
     """What `init` of wandb and trackio returns."""
 
@@ -43,8 +54,8 @@ class FakeRun:
     def define_metric(self, *arguments: str, **options: str) -> None:
         self.calls.append((arguments, options))
 
-    def finish(self) -> None:
-        self.calls.append("finished")
+    def finish(self, exit_code: int | None = None) -> None:
+        self.calls.append("finished" if exit_code is None else f"finished with {exit_code}")
 
 
 class FakeMlflow:
@@ -80,6 +91,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for name in ("wandb", "trackio"):
         module = ModuleType(name)
         module.init = partial(_init, calls, name)  # type: ignore[attr-defined]
+        module.finish = calls[name].finish  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, name, module)
     mlflow = ModuleType("mlflow")
     mlflow.MlflowClient = lambda: calls["mlflow"]  # type: ignore[attr-defined]
@@ -102,7 +114,7 @@ def test_what_each_client_gets(fake: dict[str, Any], tmp_path: Path) -> None:
     assert second == {"project": "w2s", "name": "study/seed-3", "config": {"seed": 3}}
     assert fake["wandb"].calls == [
         (("m_plus/step",), {}), (("m_plus/*",), {"step_metric": "m_plus/step"}),
-        {"m_plus/loss": 0.5, "m_plus/step": 1}, "finished",
+        {"m_plus/loss": 0.5, "m_plus/step": 1}, "finished with 0",
     ]  # fmt: skip
     assert fake["wandb"].summary == {
         "m_plus/loss_last": 0.25, "m_plus/seconds": 2.0,
@@ -113,6 +125,7 @@ def test_what_each_client_gets(fake: dict[str, Any], tmp_path: Path) -> None:
     logged = [call[1] for call in fake["mlflow"].calls if call[0] == "log_metric"]
     assert ("r", "m_plus/loss", 0.5) in logged and ("r", "evaluate_m_plus/accuracy", 0.75) in logged
     assert fake["mlflow"].calls[:2] == ["w2s", ("7", "study/seed-3")]
+    assert fake["mlflow"].calls[-1] == ("set_terminated", ("r",), {"status": "FINISHED"})
 
 
 def test_tensorboard_s_files_can_be_read(tmp_path: Path) -> None:
@@ -153,6 +166,73 @@ def test_a_client_that_cannot_start_is_a_user_s_error(fake: dict[str, Any], tmp_
     sys.modules["wandb"].init = init  # type: ignore[attr-defined]
     with pytest.raises(UserError, match=r"\[runtime.track\]: wandb cannot be started \(RuntimeError: api_key not con"):
         track.start(Runtime(track=("wandb",)), tmp_path, {})
+
+
+def test_a_run_that_stops_is_marked_so(fake: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), track.start(Runtime(track=("wandb", "mlflow")), tmp_path, {}):
+        raise KeyboardInterrupt
+    assert fake["wandb"].calls == ["finished with 1"]
+    assert fake["mlflow"].calls[-1] == ("set_terminated", ("r",), {"status": "FAILED"})
+
+
+def test_clients_that_started_are_closed_where_another_cannot_start(fake: dict[str, Any], tmp_path: Path) -> None:
+    del sys.modules["trackio"].init
+    with pytest.raises(UserError, match="trackio cannot be started"):
+        track.start(Runtime(track=("wandb", "trackio")), tmp_path, {})
+    assert fake["wandb"].calls == ["finished with 1"]
+
+
+def test_a_later_seed_goes_on_without_a_client_that_cannot_start(
+    fake: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    del sys.modules["trackio"].init
+    with caplog.at_level(logging.WARNING):
+        told(track.start(Runtime(track=("wandb", "trackio")), tmp_path, {}, first=False))
+    (message,) = caplog.messages
+    assert message.startswith("trackio cannot be started (AttributeError: ")
+    assert message.endswith("; the run goes on without it")
+    assert fake["wandb"].calls[-1] == "finished with 0"
+
+
+def test_a_run_that_goes_on_gets_the_results_of_finished_steps_again(fake: dict[str, Any], tmp_path: Path) -> None:
+    with track.start(Runtime(track=("wandb",)), tmp_path, {}) as tracker:
+        tracker.reused(EVALUATE, StepOutcome("done", {"accuracy": 0.75}, 1.0, reused=True))
+    assert fake["wandb"].summary == {"evaluate_m_plus/accuracy": 0.75, "evaluate_m_plus/seconds": 1.0}
+
+
+def test_what_clients_print_is_not_on_standard_output(
+    fake: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trackio prints in `init` and in `finish`; `w2s run` writes results to standard output."""
+
+    def init(**options: object) -> FakeRun:
+        print("* project initialized")
+        return fake["trackio"]
+
+    sys.modules["trackio"].init = init  # type: ignore[attr-defined]
+    sys.modules["trackio"].finish = lambda: print("* run finished")  # type: ignore[attr-defined]
+    told(track.start(Runtime(track=("trackio",)), tmp_path, {}))
+    assert capsys.readouterr() == ("", "* project initialized\n* run finished\n")
+
+
+def test_clients_send_no_more_than_the_numbers_unless_the_user_says_so(
+    fake: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_CONSOLE", "wrap")
+    told(track.start(Runtime(), tmp_path, {}))
+    assert "MLFLOW_DISABLE_TELEMETRY" not in os.environ
+    told(track.start(Runtime(track=("wandb", "mlflow")), tmp_path, {}))
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true" and os.environ["WANDB_CONSOLE"] == "wrap"
+
+
+@pytest.mark.parametrize("name", ["TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL"])
+def test_offline_trackio_stays_on_this_machine(
+    fake: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "org/space")
+    with pytest.raises(UserError, match=f"runtime.offline is set, and {name} names another machine"):
+        track.start(Runtime(track=("trackio",), offline=True), tmp_path, {})
+    track.start(Runtime(track=("trackio",)), tmp_path, {}).close()
 
 
 def test_a_missing_client_is_refused_with_what_installs_it() -> None:
