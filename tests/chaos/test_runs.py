@@ -44,7 +44,7 @@ NIGHT = {
     "the strong model's training": Stop(step="stage1_iter1_weak_ft", **TRAINS),
     "the other training": Stop(TERM, step="stage1_iter1_icl_ft", **TRAINS),
     "answers of the second iteration": Stop(step="iter1_icl_ft_answers", after=True, **JOURNAL),
-    "M_plus is trained": Stop(INT, step="m_plus", call=2, **TRAINS),
+    "M_plus is trained": Stop(INT, step="m_plus", **TRAINS),
     "between the rename of M_plus and its record": Stop(step="m_plus", text="records/m_plus.json", **WRITES),
     "samples are generated": Stop(TERM, step="m_plus_samples", **JOURNAL),
     "some samples are generated": Stop(step="m_plus_samples", after=True, **JOURNAL),
