@@ -300,4 +300,4 @@ def test_training_processes_form_one_group(cluster, tmp_path: Path, monkeypatch:
 
 def test_no_cluster_is_one_message() -> None:
     with pytest.raises(UserError, match=r"runtime.address.*no Ray cluster answers"):
-        workers.connect(Runtime(launcher="ray", address="127.0.0.1:1"))
+        workers.begin(Runtime(launcher="ray", address="127.0.0.1:1"))

@@ -52,4 +52,4 @@ def test_workers_on_other_machines_get_no_process_of_this_one(monkeypatch: pytes
     monkeypatch.setattr(ray, "Pool", lambda make, size, runtime: made.append(make))
     monkeypatch.setattr(engines, "load", lambda model, loading: (model, loading.engine, loading.processes))
     launch.engine("m", Loading("vllm", runtime=Runtime(launcher="ray"), processes=Processes()))
-    assert made[0]() == ("m", "vllm", None)
+    assert made[0]()._engine == ("m", "vllm", None)

@@ -47,7 +47,7 @@ def by_level(page: RunPage) -> list[Row]:
         (level for level in levels if isinstance(level, int | str)), key=lambda level: (len(str(level)), str(level))
     )
     rows = (_row(page, name, f"level {level}", level) for level in named)
-    return [row for row in rows if row is not None]
+    return [row._replace(label=f"{row.label} (n = {sum(row.counts.values())})") for row in rows if row is not None]
 
 
 def _row(page: RunPage, name: str, label: str, level: object = None) -> Row | None:

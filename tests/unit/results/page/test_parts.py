@@ -156,8 +156,14 @@ def test_whose_errors(made: Made, folder: Path, answers: Any) -> None:
 def test_errors_by_level(made: Made) -> None:
     """m_pro_dpo is right on 0-6, the floor on 0 and 1; level 1 has 0-4, level 2 has 5-9. All wrong answers are "7"."""
     first, second = whose.by_level(made())
-    assert (first.label, first.counts) == ("level 1", {"kept": 2, "corrected": 3, "lost": 0, "wrong": 0, "same": 0})
-    assert (second.label, second.counts) == ("level 2", {"kept": 0, "corrected": 2, "lost": 0, "wrong": 0, "same": 3})
+    assert (first.label, first.counts) == (
+        "level 1 (n = 5)",
+        {"kept": 2, "corrected": 3, "lost": 0, "wrong": 0, "same": 0},
+    )
+    assert (second.label, second.counts) == (
+        "level 2 (n = 5)",
+        {"kept": 0, "corrected": 2, "lost": 0, "wrong": 0, "same": 3},
+    )
     assert second.links["lost"] == "#s?a=m_pro_dpo&b=weak_floor&f=b&l=2"
 
 
