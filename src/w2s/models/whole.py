@@ -1,16 +1,20 @@
-"""Whether a loaded network has its weights: transformers draws missing ones at random, with no more than a warning."""
+"""Whether a loaded network has its weights: transformers draws missing ones at random and drops surplus ones."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from w2s.errors import UserError
 
+_NUMBER = re.compile(r"\.\d+\.")
+"""Of a layer, in a weight's name."""
+
 
 def check(network: Any, info: Mapping[str, Collection[Any]], file: str | Path) -> None:
-    """Refuse a network of which weights are missing or nothing but zeros.
+    """Refuse a network of which weights or layers are missing, or which has nothing but zeros.
 
     Args:
         network: as `AutoModelForCausalLM` gives it.
@@ -27,6 +31,15 @@ def check(network: Any, info: Mapping[str, Collection[Any]], file: str | Path) -
             file=file,
             expected="a complete model",
             hint="fetch it again; or its config.json is not the one of its weights",
+        )
+    names = {_NUMBER.sub(".N.", name) for name in network.state_dict()}
+    dropped = sorted(str(name) for name in info["unexpected_keys"] if _NUMBER.sub(".N.", str(name)) in names)
+    if dropped:
+        raise UserError(
+            f"has more layers than its config.json says: {', '.join(dropped[:3])}{', ...' if len(dropped) > 3 else ''}",
+            file=file,
+            field="num_hidden_layers",
+            hint="fetch its config.json again",
         )
     if (getattr(network.config.get_text_config(), "num_hidden_layers", 1) or 0) < 1:
         raise UserError("has no layers", file=file, field="num_hidden_layers", hint="fetch its config.json again")

@@ -120,11 +120,12 @@ def test_nothing_asked_is_nothing_done(engine) -> None:
 @pytest.mark.parametrize("damage, problem", [
     ("a tensor less", r"weights are missing: model\.layers\.1\.mlp\.up_proj\.weight\n"),
     ("a layer more", r"weights are missing: model\.layers\.2\..*, \.\.\."),
+    ("a layer less", r"\[num_hidden_layers\]: has more layers than its config\.json says: model\.layers\.1"),
     ("no layers", r"\[num_hidden_layers\]: has no layers"),
     ("zeros", "has weights that are all zero"),
 ])  # fmt: skip
 def test_a_model_without_all_its_weights_is_refused(damage: str, problem: str, folder: Path, tmp_path: Path) -> None:
-    """transformers would draw what is missing at random, with a warning."""
+    """transformers would draw what is missing at random, and drop what the config has not, with a warning."""
     place = Path(shutil.copytree(folder, tmp_path / "model"))
     config = json.loads((place / "config.json").read_text())
     weights = load_file(place / "model.safetensors")
@@ -132,7 +133,7 @@ def test_a_model_without_all_its_weights_is_refused(damage: str, problem: str, f
         del weights["model.layers.1.mlp.up_proj.weight"]
     elif damage == "zeros":
         weights = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-    config["num_hidden_layers"] = {"a layer more": 3, "no layers": -3}.get(damage, 2)
+    config["num_hidden_layers"] = {"a layer more": 3, "a layer less": 1, "no layers": -3}.get(damage, 2)
     save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
     (place / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match=problem):

@@ -40,7 +40,7 @@ class Gate:
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """For calls that take a second at most. Raises Closed."""
+        """For short calls, as closing waits for them. Raises Closed."""
         with self._changed:
             if self._closed:
                 raise Closed
