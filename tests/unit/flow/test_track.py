@@ -31,14 +31,7 @@ def nothing(context: Any) -> dict[str, Any]:
 TRAIN, EVALUATE = Step("m_plus", nothing, kind="train"), Step("evaluate_m_plus", nothing, kind="evaluate")
 
 
-@pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of a client's from outside, none left behind, and what they write where they like is written here."""
-    named = {name for name in os.environ if name.startswith(("WANDB_", "TRACKIO_", "MLFLOW_"))}
-    for name in named | set(track.DEFAULTS):
-        monkeypatch.setenv(name, "")  # so that it is put back, also where it is not set
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("no_tracker_settings")
 
 
 class FakeRun:
