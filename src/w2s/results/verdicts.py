@@ -26,7 +26,7 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     "filter": ("Does it beat training on all weak labels?", "training on all weak labels"),
     "stage2": ("Does Stage II add to Stage I?", "Stage I"),
     "prompting": ("Does it beat prompting with weak answers?", "prompting with weak answers"),
-    "control": ("Does it beat the control without weak labels?", "the control without weak labels"),
+    "control": ("Does it beat the control, the same recipe on its own answers?", "its control"),
 }
 """Each with its words, and what the result is compared with."""
 
@@ -112,8 +112,8 @@ def verdicts(questions: Sequence[Asked], paired: Mapping[str, Mapping[str, Any]]
 def title(found: Mapping[str, Mapping[str, Any]]) -> str:
     """All verdicts in one sentence for each relation."""
     words: dict[Relation, str] = {
-        "above": "above",
-        "below": "below",
+        "above": "better than",
+        "below": "worse than",
         "no effect": f"within {100 * MARGIN:g} points of",
         "not distinguished": "not distinguished from",
     }
@@ -126,7 +126,7 @@ def answer(verdict: Mapping[str, Any]) -> str:
     """One word or two."""
     words = {
         "above": "yes",
-        "below": "no: below",
+        "below": "no: worse",
         "no effect": f"within {100 * MARGIN:g} points",
         "not distinguished": "not shown",
     }
@@ -138,7 +138,7 @@ def sentence(verdict: Mapping[str, Any], result: str, other: str) -> str:
     difference, low, high = (_points(share) for share in (verdict["difference"], *verdict["ci95"]))
     interval = f"{difference:+.1f} points (95 % {low:+.1f} to {high:+.1f})"
     if verdict["relation"] in ("above", "below"):
-        return f"{result} is {verdict['relation']} {other}: {interval}."
+        return f"{result} is {'better' if low > 0 else 'worse'} than {other}: {interval}."
     if verdict["relation"] == "no effect":
         return f"{result} is within {100 * MARGIN:g} points of {other}: {interval}."
     clear = low > 0 or high < 0

@@ -97,9 +97,11 @@ def found(relation: str, low: float, high: float, p: float = 0.001) -> dict[str,
 def test_sentences_hold_difference_and_interval() -> None:
     say = verdicts.sentence
     assert say(found("above", 0.367, 0.466), "Stage II", "the weak model") == (
-        "Stage II is above the weak model: +41.6 points (95 % +36.7 to +46.6)."
+        "Stage II is better than the weak model: +41.6 points (95 % +36.7 to +46.6)."
     )
-    assert say(found("below", -0.2, -0.1), "Stage II", "the control").startswith("Stage II is below the control: -15.0")
+    assert say(found("below", -0.2, -0.1), "Stage II", "the control").startswith(
+        "Stage II is worse than the control: -15.0"
+    )
     assert say(found("no effect", -0.011, 0.019), "Stage II", "Stage I") == (
         "Stage II is within 2 points of Stage I: +0.4 points (95 % -1.1 to +1.9)."
     )
@@ -113,9 +115,9 @@ def test_the_title_lists_every_verdict() -> None:
         "prompting": found("below", -0.2, -0.1), "control": found("not distinguished", -0.1, 0.1),
     }  # fmt: skip
     assert verdicts.title(given) == (
-        "The trained strong model is above its teacher and training on all weak labels; below prompting "
+        "The trained strong model is better than its teacher and training on all weak labels; worse than prompting "
         "with weak answers; within "
-        "2 points of Stage I; not distinguished from the control without weak labels."
+        "2 points of Stage I; not distinguished from its control."
     )
     assert verdicts.title({}) == ""
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from w2s.metrics.accuracy import wilson
 from w2s.metrics.selection import risk_coverage
+from w2s.results import table
 from w2s.results.page import svg
 from w2s.results.page.run import RunPage
 from w2s.results.page.svg import Scale
@@ -36,6 +37,7 @@ class Panel(NamedTuple):
     coverage: Markup
     bins: list[Bin]
     thresholds: list[tuple[str, float]]
+    answer: str
 
 
 def panels(page: RunPage) -> list[Panel]:
@@ -47,14 +49,38 @@ def panels(page: RunPage) -> list[Panel]:
         known = [vote for vote in votes if "verdict" in vote]
         if not known:
             continue
-        title = "without weak labels (control)" if samples.startswith("control_") else "with weak labels"
+        title = "control (own answers)" if samples.startswith("control_") else "with weak labels"
         if not selection:
             title = samples.replace("_", " ")
         limits = _thresholds(page, selection)
         bins = binned(known)
         role = "control" if samples.startswith("control_") else "method"
-        found.append(Panel(title, _reliability(bins, limits, role), _coverage(votes, role), bins, limits))
+        found.append(
+            Panel(title, _reliability(bins, limits, role), _coverage(votes, role), bins, limits, answer(known, limits))
+        )
     return found
+
+
+def answer(votes: Sequence[Mapping[str, Any]], limits: Sequence[tuple[str, float]]) -> str:
+    """Whether majorities from the least share on are right more often than those below: their intervals are apart.
+
+    Empty without a least share, or with majorities on one side of it only.
+    """
+    if not limits:
+        return ""
+    least = limits[0][1]
+    sides = [
+        [vote["verdict"] == "correct" for vote in votes if (vote["share"] >= least) is kept] for kept in (True, False)
+    ]
+    if not all(sides):
+        return ""
+    (low, _), (_, high) = (wilson(sum(side), len(side)) for side in sides)
+    kept, dropped = (
+        f"{sum(side):,} of {len(side):,} are right ({table.percent(sum(side) / len(side))} %, 95 % "
+        f"{table.interval(wilson(sum(side), len(side)))})"
+        for side in sides
+    )
+    return f"{'Yes' if low > high else 'Not shown'}: from {least:g} on {kept}, below it {dropped}."
 
 
 def binned(votes: Sequence[Mapping[str, Any]]) -> list[Bin]:

@@ -23,12 +23,12 @@ WORDS = {
     "full_weak_ft": "Trained on all weak answers",
     "m_plus": "Stage I",
     "filter_recover": "Filter and recover",
-    "majority_sft": "Own majority (no weak labels)",
-    "scpo": "ScPO (no weak labels)",
+    "majority_sft": "Own majority",
+    "scpo": "ScPO (own answers)",
     "confidence_loss": "Confidence loss",
-    "restrain": "RESTRAIN (no weak labels)",
+    "restrain": "RESTRAIN (own answers)",
     "certified": "Certified selection",
-    "control_strong_only": "Control, without weak labels",
+    "control_strong_only": "Control (own answers)",
     "strong_ceiling": "Trained on gold (ceiling)",
 }
 """Names of results.json in words."""
@@ -82,11 +82,11 @@ def label(name: str) -> str:
         return WORDS[name]
     if name.startswith("m_pro_"):
         loss = name.removeprefix("m_pro_")
-        return f"Stage II, {'SimPO' if loss == 'simpo' else loss.upper().replace('_', ' ')}"
+        return f"Stage II ({'SimPO' if loss == 'simpo' else loss.upper().replace('_', ' ')})"
     if name.startswith("stage1_iter"):
         number, _, source = name.removeprefix("stage1_iter").partition("_")
         sources = {"weak_ft": "weak texts", "icl_ft": "own texts", "hybrid_ft": "both texts"}
-        return f"Stage I.{number}, {sources.get(source, source)}"
+        return f"Stage I.{number} ({sources.get(source, source)})"
     if name.startswith("control_"):
         of = name.removeprefix("control_")
         return f"Control: {label(of)}" if label(of) != of.replace("_", " ") else f"Control of {label(of)}"

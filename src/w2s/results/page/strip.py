@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from w2s.results import verdicts
-from w2s.results.page.run import RunPage
+from w2s.results.page.run import RunPage, label
 
 SIGNS = {"above": "✓", "below": "✗", "no effect": "=", "not distinguished": "?"}
 
@@ -62,6 +63,7 @@ WORDS = {
     "weak_icl": "prompting with weak answers",
     "full_weak_ft": "training on all weak answers",
     "control_strong_only": "the control",
+    "m_plus": "Stage I alone",
 }
 """Names inside a sentence."""
 
@@ -82,14 +84,31 @@ def _chips(pages: Sequence[RunPage]) -> list[Chip]:
         chips.append(Chip(f"limit {page.recipe.limit:,} per split", True))
     done = sum(f"evaluate_{entry.name}" in each.records for each in pages for entry in each.outline.models)
     of = sum(len(each.outline.models) for each in pages)
-    if done < of or not all(each.results["finished"] for each in pages):
-        chips.append(Chip(f"{done} of {of} models evaluated", True))
+    finished = done == of and all(each.results["finished"] for each in pages)
+    chips.append(
+        Chip(f"finished, all {of} models evaluated" if finished else f"{done} of {of} models evaluated", not finished)
+    )
     if damaged := sum(len(each.results["damage"]) for each in pages):
         chips.append(Chip(f"{damaged} damaged", True))
+    else:
+        chips.append(Chip("every file as the run wrote it"))
     rows = [row for each in pages for answers in each.answers.values() for row in answers.values()]
-    cut = sum(row.get("cut") is True for row in rows)
+    cut = sum(map(_is_cut, rows))
     undecided = sum(row["verdict"] == "undecided" for row in rows)
     if rows:
-        chips.append(Chip(f"{cut:,} of {len(rows):,} test answers cut at the token limit"))
+        chips.append(Chip(f"{cut:,} of {len(rows):,} test answers cut at the token limit{_most_of(pages, cut)}"))
         chips.append(Chip(f"{undecided:,} answers undecided", undecided > 0))
     return chips
+
+
+def _most_of(pages: Sequence[RunPage], cut: int) -> str:
+    """The model that wrote more than half of the cut answers."""
+    by: Counter[str] = Counter()
+    for page in pages:
+        by.update({name: sum(map(_is_cut, rows.values())) for name, rows in page.answers.items()})
+    name, most = max(by.items(), key=lambda of: of[1])
+    return f", {most:,} of them by: {label(name)}" if 2 * most > cut else ""
+
+
+def _is_cut(row: Mapping[str, Any]) -> bool:
+    return row.get("cut") is True

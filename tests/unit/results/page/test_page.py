@@ -202,6 +202,6 @@ def test_several_runs_need_their_results_over_all_seeds(folder):
     }  # fmt: skip
     del over["verdicts"]
     text = page.render([one, one], over)
-    assert "Stage II, DPO is above the weak model: +50.0 points (95 % +40.0 to +60.0)" in text
+    assert "Stage II (DPO) is better than the weak model: +50.0 points (95 % +40.0 to +60.0)" in text
     assert "seeds 0, 0" in text and "One seed" not in text and "each seed" in text
     assert text.count('class="seed ') == 2 * (len(one.models) + len(one.results["paired"]))

@@ -126,6 +126,19 @@ def test_reliability_by_share_of_votes(made: Made) -> None:
     assert reliability.binned([{"share": 0.05, "verdict": "wrong"}])[0].share == 0.1
 
 
+def test_reliability_is_answered_by_two_intervals() -> None:
+    """Wilson: 16 of 16 from 80.6, 0 of 4 to 49.0; 3 of 4 from 30.1, 1 of 4 to 69.9."""
+    right, wrong = {"share": 0.6, "verdict": "correct"}, {"share": 0.5, "verdict": "wrong"}
+    limits = [("keep", 0.6)]
+    assert reliability.answer([right] * 16 + [wrong] * 4, limits) == (
+        "Yes: from 0.6 on 16 of 16 are right (100.0 %, 95 % 80.6 to 100.0), below it 0 of 4 are right "
+        "(0.0 %, 95 % 0.0 to 49.0)."
+    )
+    mixed = [right] * 3 + [right | {"verdict": "wrong"}] + [wrong] * 3 + [wrong | {"verdict": "correct"}]
+    assert reliability.answer(mixed, limits).startswith("Not shown: from 0.6 on 3 of 4 are right (75.0 %, 95 % 30.1")
+    assert reliability.answer([right], limits) == reliability.answer([right, wrong], []) == ""
+
+
 def test_without_gold_there_is_no_reliability(made: Made, folder: Path) -> None:
     made()
     rows = [judged(number) for number in range(20)]
@@ -262,16 +275,30 @@ def test_the_strip_says_what_was_not_measured(made: Made) -> None:
         "not measured",
         "not measured",
     ]
-    assert built.lines[0].sentence.startswith("Stage II, DPO is not distinguished from the weak model: +50.0 points")
+    assert built.lines[0].sentence.startswith("Stage II (DPO) is not distinguished from the weak model: +50.0 points")
     assert ("one seed: 0", True) in built.chips and ("5 of 7 models evaluated", True) in built.chips
+    assert ("every file as the run wrote it", False) in built.chips
+
+
+def test_the_strip_names_the_model_whose_answers_were_cut(made: Made, folder: Path, answers: Any) -> None:
+    """Three of four cut answers are m_plus's; of two and two neither has more than half."""
+    answers(folder, "m_plus", cut=lambda i: i < 3)
+    answers(folder, "weak_floor", cut=lambda i: i < 1)
+    page = made()
+    words = [chip.words for chip in strip.build([page], page.results).chips]
+    assert "4 of 50 test answers cut at the token limit, 3 of them by: Stage I" in words
+    answers(folder, "m_plus", cut=lambda i: i < 1)
+    page = made()
+    words = [chip.words for chip in strip.build([page], page.results).chips]
+    assert "2 of 50 test answers cut at the token limit" in words
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
         ("weak_answers", "Weak model"),
-        ("iter1_weak_ft_answers", "Stage I.1, weak texts"),
-        ("control_iter2_icl_ft_answers", "Control: Stage I.2, own texts"),
+        ("iter1_weak_ft_answers", "Stage I.1 (weak texts)"),
+        ("control_iter2_icl_ft_answers", "Control: Stage I.2 (own texts)"),
         ("control_answers", "Control: own majority"),
         ("m_plus_samples", "Stage I, votes"),
         ("control_m_plus_samples", "Control: Stage I, votes"),

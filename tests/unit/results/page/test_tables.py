@@ -23,7 +23,7 @@ def test_the_page_shows_the_models_of_the_record(custom):
     results = re.findall(r'<tr class="result">\s*<th scope="row">(.*?)</th>', models)
     assert results == ["round_3", "m_pro_simpo"]
     assert cells(models, "m_pro_simpo")[-1] == "SimPO from round_3"
-    assert "Stage II, SimPO is not distinguished from teacher: +60.0 points" in page and "p = 0.094 after" in page
+    assert "Stage II (SimPO) is not distinguished from teacher: +60.0 points" in page and "p = 0.094 after" in page
     assert "a selector of one&#39;s own" in page and "(<code>gold_model</code>)" in page
 
 
@@ -91,7 +91,7 @@ def test_undecided_answers_are_shown_where_there_are_some(folder, answers):
     answers(folder, "m_plus", verdict=lambda i: {7: "undecided", 8: "no_answer", 9: "no_answer"}.get(i, "correct"))
     results_of_run.write(folder, RUN)
     page = (folder / "report.html").read_text().partition('id="paired"')[0]
-    assert cells(page, "m_plus")[5:7] == ["20.0", "10.0"] and cells(page, "weak_floor")[6] == "0.0"
+    assert cells(page, "m_plus")[6:8] == ["20.0", "10.0"] and cells(page, "weak_floor")[7] == "0.0"
 
 
 def test_questions_in_two_splits_are_listed_where_the_record_has_them(folder, record):
