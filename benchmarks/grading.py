@@ -30,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest.mock
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -221,7 +222,19 @@ def table(title: str, pairs: Sequence[Pair], names: Sequence[str], latex: bool, 
         quality = f"{both / max(accepted, 1):.4f} | {both / max(right, 1):.4f}" if labelled else "- | -"
         print(f"| {name} | {rates[name]:,.0f} | {rates[names[0]] / rates[name]:.1f}x | {p50:.3f} | {p99:.3f} "
               f"| {1000 * seconds[-1]:.1f} | {quality} |", flush=True)  # fmt: skip
-    print("\nslowest answer of " + "; of ".join(slowest), flush=True)
+    print("\nslowest answer of " + "; of ".join(slowest))
+    print(f"{for_workers(pairs):,} of {len(pairs):,} answers need a worker process", flush=True)
+
+
+def for_workers(pairs: Sequence[Pair]) -> int:
+    """Answers that `w2s.answers.grade` gives to a worker process."""
+    from w2s import answers
+    from w2s.answers.workers import pool
+
+    with unittest.mock.patch.object(pool, "results", return_value={}) as asked:
+        for pair in pairs:
+            answers.grade(pair.prediction, pair.gold)
+    return asked.call_count
 
 
 def compare(sample: int) -> None:
