@@ -80,13 +80,29 @@ def fits(function: Callable[..., Any], name: str, field: str, first: Sequence[st
     Raises:
         UserError: it does not.
     """
-    takes = inspect.signature(function)
+    takes = ""
     try:
-        takes.bind(*first, **dict.fromkeys(named))
-    except TypeError as error:
+        signature = inspect.signature(function)
+        takes = f"it takes {signature}"
+        signature.bind(*first, **dict.fromkeys(named))
+    except (TypeError, ValueError) as error:  # a built-in may have no signature
         expected = f"function({', '.join([*first, *named])})"
-        hint = f"it takes {takes}"
+        hint = takes or None
         raise UserError(f"{name} does not fit ({error})", field=field, expected=expected, hint=hint) from error
+
+
+def option(function: Callable[..., Any], name: str, allowed: Sequence[Any], field: str) -> Any:
+    """The attribute `name` of a user's function; without it the first that is allowed.
+
+    Raises:
+        UserError: it is another.
+    """
+    value = getattr(function, name, allowed[0])
+    if not any(value is each or (isinstance(each, str) and value == each) for each in allowed):
+        whose = f"{function.__module__}:{getattr(function, '__qualname__', function)}"
+        expected = " or ".join(map(str, allowed))
+        raise UserError(f"{whose} has the attribute {name}={value!r}", field=field, expected=expected)
+    return value
 
 
 def failure(name: str, error: Exception, field: str, hint: str | None = None, where: str = "") -> UserError:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from w2s.config import functions
 from w2s.config.choices import LOSSES, TRAINERS, TRL, TRL_LOSSES
-from w2s.config.functions import is_reference
 from w2s.config.schema import Runtime, Training
 from w2s.config.training import Trl
 from w2s.errors import UserError, first_line, one_of
 
 _SMOOTHED = ("trl:robust", "trl:exo_pair")
 """Losses with `label_smoothing`."""
+LOSS_OPTIONS: dict[str, tuple[Any, ...]] = {"needs_reference": (True, False), "normalisation": ("sum", "mean")}
+"""Attributes of a user's loss with their values, the default first."""
+_ARGUMENTS = ("policy_chosen", "policy_rejected", "reference_chosen", "reference_rejected", "config")
 
 
 def known_loss(loss: str, field: str) -> None:
@@ -26,8 +29,21 @@ def known_loss(loss: str, field: str) -> None:
     """
     if loss.startswith(TRL):
         one_of("loss of TRL", loss.removeprefix(TRL), TRL_LOSSES, field)
-    elif not is_reference(loss):
+    elif not functions.is_reference(loss):
         one_of("loss", loss, LOSSES, field, ", or module:function, or trl:LOSS_TYPE")
+
+
+def own_loss(name: str, field: str) -> Callable[..., Any]:
+    """A user's loss, `module:function`, with the right arguments and attributes.
+
+    Raises:
+        UserError: it cannot be loaded, or is no loss.
+    """
+    function = functions.load(name, field)
+    functions.fits(function, name, field, _ARGUMENTS)
+    for option, allowed in LOSS_OPTIONS.items():
+        functions.option(function, option, allowed, field)
+    return function
 
 
 def check_settings(trainer: str, trl: Trl, runtime: Runtime, losses: Sequence[str]) -> None:
@@ -74,7 +90,7 @@ def check(
         if loss.startswith(TRL):
             raise UserError(f"{loss} is a loss of TRL", field="losses", hint="set trainer=trl")
         return
-    if is_reference(loss):
+    if functions.is_reference(loss):
         raise UserError(
             f"{loss} is a loss of yours, and TRL's trainers take their own only",
             field="losses",

@@ -50,8 +50,12 @@ WITHOUT_WEAK: frozenset[Strategy] = frozenset({majority_sft, scpo, restrain, vot
 
 
 def needs_control(strategy: Strategy) -> bool:
-    """Whether the strategy uses weak labels: of your own, unless its attribute `control` is False."""
-    return strategy not in WITHOUT_WEAK and getattr(strategy, "control", True)
+    """Whether the strategy uses weak labels: of your own, unless its attribute `control` is False.
+
+    Raises:
+        UserError: the attribute is another.
+    """
+    return strategy not in WITHOUT_WEAK and functions.option(strategy, "control", (True, False), "strategies")
 
 
 def every(g: Graph) -> list[str]:

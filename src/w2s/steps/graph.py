@@ -21,8 +21,6 @@ from w2s.steps.sources import ModelSource
 SOURCES = ("weak", "icl", "both")
 """Completions of an agreement: weak side, strong side, or both."""
 
-_LOSS = ("policy_chosen", "policy_rejected", "reference_chosen", "reference_rejected", "config")
-
 
 class Graph(ReinforceBuilder):
     """Most methods build a step: a model, its answers, or a selection. More of them are in the base classes."""
@@ -182,13 +180,11 @@ class Graph(ReinforceBuilder):
     def prefer(self, name: str, policy: Step, pairs: Step, loss: str, training: Preference | None = None) -> Step:
         """Preference optimisation of `policy`, also the reference; `training` None: the recipe's."""
         trainers.known_loss(loss, "preference.losses")
-        own = functions.load(loss, "preference.losses") if functions.is_reference(loss) else None
+        own = trainers.own_loss(loss, "preference.losses") if functions.is_reference(loss) else None
         reads.check_pairs(self._prefix + name, pairs)
         name, config = self._prefix + name, (training or self.recipe.preference).of(loss)
         examples = estimates.examples(len(self.sources.questions["train_2"]), self.recipe.max_new_tokens)
         self.sources.check(policy, config, loss)
-        if own is not None:
-            functions.fits(own, loss, "preference.losses", _LOSS)
         self.sources.check_lengths(policy, None, config, "preference")
         start = self.sources.start(policy)
         return self._add(

@@ -7,7 +7,6 @@ Shares of the parts add up to the loss of a step. On pairs, with weights w:
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid
 
-from w2s.config import functions
+from w2s.config import functions, trainers
 from w2s.config.schema import Preference
 from w2s.errors import UserError, one_of
 from w2s.training import data
@@ -187,9 +186,6 @@ LOSSES: dict[str, PreferenceLoss] = {
 }
 
 
-_OPTIONS = ("needs_reference", "normalisation")
-
-
 def find(name: str) -> PreferenceLoss:
     """The loss of a name, or a user's `PairFunction` as `module:function`.
 
@@ -202,18 +198,8 @@ def find(name: str) -> PreferenceLoss:
         return LOSSES[name]
     if not functions.is_reference(name):
         one_of("loss", name, LOSSES, "loss", ", or module:function")
-    function = functions.load(name, "loss")
-    try:
-        inspect.signature(function).bind(*range(5))
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"{name} is no loss ({error})",
-            field="loss",
-            expected="a function of (policy_chosen, policy_rejected, reference_chosen, reference_rejected, config)",
-        ) from error
-    options = {option: getattr(function, option) for option in _OPTIONS if hasattr(function, option)}
-    if options.get("normalisation", "sum") not in ("sum", "mean"):
-        raise UserError(f"{name}.normalisation is {options['normalisation']!r}", field="loss", expected="sum or mean")
+    function = trainers.own_loss(name, "loss")
+    options = {name: functions.option(function, name, of, "loss") for name, of in trainers.LOSS_OPTIONS.items()}
     return PreferenceLoss(function, **options)
 
 

@@ -144,7 +144,7 @@ def _settings(loss: str, settings: Mapping[str, Any] | Sequence[str]) -> tuple[T
     """Of the loss, the runtime, and the trainer."""
     names = ("sft", *LOSSES)
     if functions.is_reference(loss):
-        functions.load(loss, "--loss")
+        trainers.own_loss(loss, "--loss")
     elif loss.startswith(TRL):
         trainers.known_loss(loss, "--loss")
     else:

@@ -52,7 +52,7 @@ def test_identity_says_which_trainer_made_a_model_and_how() -> None:
         (["trainer=trl", "runtime.sharding=fsdp"], "runtime.sharding", "by an accelerate config"),
         (["trainer=trl", "trl.label_smoothing=0.1"], "trl.label_smoothing", "no loss uses it"),
         (["trainer=trl", "preference.losses=[trl:exo_pair]"], "trl.label_smoothing", "needs it"),
-        (["trainer=trl", "preference.losses=[json:dumps]"], "losses", "a loss of yours"),
+        (["trainer=trl", "preference.losses=[builtins:print]"], "losses", "a loss of yours"),
         (["trainer=trl", "runtime.accelerate=missing.yaml"], "runtime.accelerate", "cannot be read as YAML"),
         (["trainer=trl", "strategies=[scpo]"], "strategies", "scpo weights its examples"),
         (["trainer=trl", "strategies=[vote_reward]", "sampling.n=1"], "sampling.n", "compares samples"),

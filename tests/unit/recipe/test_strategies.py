@@ -51,6 +51,14 @@ def test_a_strategy_of_one_s_own_builds_on_the_same_supervision(folder: Path) ->
     ]  # fmt: skip
 
 
+def test_a_strategy_says_true_or_false_of_its_control(folder: Path) -> None:
+    """ "no" would count as true, and cost a control."""
+    (module,) = folder.glob("recipe_*.py")
+    module.write_text(module.read_text().replace("two_teachers.control = False", "two_teachers.control = 'no'"))
+    with pytest.raises(UserError, match=r"(?s)\[strategies\]: .*control='no'\n  expected: True or False"):
+        built(folder)
+
+
 def test_an_edit_of_a_function_reruns_what_it_decides_and_nothing_before_it(folder: Path) -> None:
     before = {name: step.fingerprint for name, step in built(folder).items()}
     (module,) = folder.glob("recipe_*.py")

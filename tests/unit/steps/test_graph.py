@@ -27,6 +27,7 @@ def steps(*overrides: str) -> dict[str, Step]:
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A user's module, in the folder that the command runs in."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # an earlier test's folder is on the path too
     file = tmp_path / "own_losses_of_a_run.py"
     file.write_text("def hinge(chosen, rejected, before_chosen, before_rejected, config):\n    return rejected\n")
     yield file
@@ -49,6 +50,21 @@ def test_a_loss_that_cannot_be_imported_is_refused_before_anything_is_computed(o
         UserError, match=r"\[preference\.losses\]: no function of own_losses_of_a_run is called 'absent'"
     ):
         steps(f"preference.losses={own.stem}:absent")
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        ("hinge.normalisation = 'median'", r"normalisation='median'\n  expected: sum or mean"),
+        ("hinge.needs_reference = 'no'", r"needs_reference='no'\n  expected: True or False"),
+        ("def hinge(c): ...", r"does not fit .*\n  expected: function\(policy_chosen, "),
+        ("from operator import attrgetter as hinge", "no signature found"),
+    ],
+)
+def test_what_is_no_loss_is_refused_before_anything_is_computed(own: Path, added: str, message: str) -> None:
+    own.write_text(f"{own.read_text()}\n{added}\n")
+    with pytest.raises(UserError, match=rf"(?s)\[preference\.losses\]: .*{message}"):
+        steps(f"preference.losses={own.stem}:hinge")
 
 
 def test_without_a_loss_there_is_no_stage_two() -> None:

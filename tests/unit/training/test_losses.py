@@ -202,8 +202,8 @@ def test_a_user_s_function_is_a_loss(own):
     ("name", "message"),
     [
         ("dppo", r"no loss is called 'dppo'.*dpo, orpo, ipo, simpo, dpo_nll"),
-        ("few", r"own_losses:few is no loss .*policy_chosen, policy_rejected"),
-        ("other", r"normalisation is 'median'.*sum or mean"),
+        ("few", r"own_losses:few does not fit .*policy_chosen, policy_rejected"),
+        ("other", r"own_losses:other has the attribute normalisation='median'.*sum or mean"),
         ("absent", r"no function of own_losses is called 'absent'"),
     ],
 )
