@@ -119,8 +119,36 @@ def save_merged(base: Path, folder: Path, out: Path) -> None:
 
 
 def merge(network: Any, folder: Path) -> Any:
-    """`network` with the adapter merged."""
-    return library().PeftModel.from_pretrained(network, folder).merge_and_unload()
+    """`network` with the adapter merged.
+
+    Raises:
+        UserError: as `attach`.
+    """
+    return attach(network, folder).merge_and_unload()
+
+
+def attach(network: Any, folder: Path, **options: Any) -> Any:
+    """`network` with the adapter beside its weights; `options`: of PEFT's `from_pretrained`.
+
+    PEFT leaves a missing part without effect and drops a surplus one.
+
+    Raises:
+        UserError: parts of the adapter are missing, or belong to layers that the base has not.
+    """
+    model = library().PeftModel.from_pretrained(network, folder, **options)
+    found = model.load_adapter(str(folder), "default", **options)  # again: what it found is not to be had otherwise
+    for keys, problem in (
+        (found.missing_keys, "parts are missing"),
+        (found.unexpected_keys, "the base has no such layers"),
+    ):
+        if names := sorted(map(str, keys)):
+            raise UserError(
+                f"{problem}: {', '.join(names[:2])}{', ...' if len(names) > 2 else ''}",
+                file=folder / WEIGHTS,
+                expected=f"all that {CONFIG} names, for layers of the base",
+                hint="fetch or save it again; or its base is another",
+            )
+    return model
 
 
 def library() -> Any:

@@ -165,7 +165,7 @@ def with_adapter(model: Any, start: Start, lora: configs.Lora, *, empty: bool = 
             config.inference_mode = False  # as PEFT saves it, it would be frozen
             model = peft.get_peft_model(model, config)
         else:
-            model = peft.PeftModel.from_pretrained(model, start.adapter, is_trainable=True, torch_device="cpu")
+            model = adapters.attach(model, start.adapter, is_trainable=True, torch_device="cpu")
     else:
         model = peft.get_peft_model(model, adapter_config(model, lora))
     # Its folder, and no name that a hub would be asked for, when the saved adapter is read again.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from w2s import models
 from w2s.errors import UserError
 from w2s.models import adapters
 
@@ -64,3 +66,45 @@ def test_a_lack_of_memory_is_told_from_an_adapter_of_another_base(tmp_path: Path
     monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", load)
     with pytest.raises(RuntimeError if "memory" in text else UserError, match=text):
         adapters.save_merged(tmp_path, tmp_path, tmp_path / "out")
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """An adapter of the shipped weak model, saved by PEFT."""
+    import peft
+
+    config = peft.LoraConfig(r=2, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    peft.get_peft_model(_network(), config).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def _network() -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(models.resolve("w2s:tiny-weak").path_or_id)
+
+
+PART, ELSEWHERE = "layers.1.self_attn.q_proj", "layers.77.self_attn.q_proj"
+
+
+@pytest.mark.parametrize(
+    ("kept", "added", "message"),
+    [
+        (False, False, f"parts are missing: .*{PART}.lora_A"),
+        (False, True, "parts are missing: "),
+        (True, True, f"the base has no such layers: .*{ELSEWHERE}.lora_A"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Found missing adapter keys")
+def test_an_adapter_that_fits_its_base_in_part_is_refused(trained: Path, kept: bool, added: bool, message: str) -> None:
+    """PEFT warns of missing parts, and drops surplus ones without a word."""
+    from safetensors import torch as safetensors
+
+    adapters.attach(_network(), trained)
+    file = trained / adapters.WEIGHTS
+    weights = safetensors.load_file(file)
+    moved = {name.replace(PART, ELSEWHERE): value.clone() for name, value in weights.items() if PART in name}
+    weights = {name: value for name, value in weights.items() if kept or PART not in name}
+    safetensors.save_file(weights | moved if added else weights, file)
+    with pytest.raises(UserError, match=message):
+        adapters.attach(_network(), trained)
