@@ -24,7 +24,7 @@ PROMPTED = "weak_icl"
 QUESTIONS: dict[str, tuple[str, str]] = {
     "teacher": ("Does it beat its teacher?", "its teacher"),
     "filter": ("Does it beat training on all weak labels?", "training on all weak labels"),
-    "stage2": ("Does Stage II add to Stage I?", "Stage I"),
+    "stage2": ("Does Stage II add to Stage I?", "Stage I alone"),
     "prompting": ("Does it beat prompting with weak answers?", "prompting with weak answers"),
     "control": ("Does it beat the control, the same recipe on its own answers?", "its control"),
 }

@@ -117,7 +117,7 @@ def test_the_title_lists_every_verdict() -> None:
     assert verdicts.title(given) == (
         "The trained strong model is better than its teacher and training on all weak labels; worse than prompting "
         "with weak answers; within "
-        "2 points of Stage I; not distinguished from its control."
+        "2 points of Stage I alone; not distinguished from its control."
     )
     assert verdicts.title({}) == ""
 

@@ -27,6 +27,8 @@ WORDS = {
     "scpo": "ScPO (own answers)",
     "confidence_loss": "Confidence loss",
     "restrain": "RESTRAIN (own answers)",
+    "trust": "Trust",
+    "ensemble": "Ensemble",
     "certified": "Certified selection",
     "control_strong_only": "Control (own answers)",
     "strong_ceiling": "Trained on gold (ceiling)",
