@@ -23,7 +23,7 @@ PROMPTED = "weak_icl"
 
 QUESTIONS: dict[str, tuple[str, str]] = {
     "teacher": ("Does it beat its teacher?", "its teacher"),
-    "filter": ("Does it beat training on all weak labels?", "training on all weak labels"),
+    "filter": ("Does it beat naive training on all weak labels?", "naive training on all weak labels"),
     "stage2": ("Does Stage II add to Stage I?", "Stage I alone"),
     "prompting": ("Does it beat prompting with weak answers?", "prompting with weak answers"),
     "control": ("Does it beat the control, the same recipe on its own answers?", "its control"),
@@ -109,8 +109,8 @@ def verdicts(questions: Sequence[Asked], paired: Mapping[str, Mapping[str, Any]]
     }
 
 
-def title(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """All verdicts in one sentence for each relation."""
+def title(found: Mapping[str, Mapping[str, Any]], result: str) -> str:
+    """All verdicts on `result`, in words, in one sentence."""
     words: dict[Relation, str] = {
         "above": "better than",
         "below": "worse than",
@@ -119,7 +119,7 @@ def title(found: Mapping[str, Mapping[str, Any]]) -> str:
     }
     by = {each: [QUESTIONS[name][1] for name, of in found.items() if of["relation"] == each] for each in words}
     parts = [f"{words[each]} {_listed(names)}" for each, names in by.items() if names]
-    return f"The trained strong model is {'; '.join(parts)}." if parts else ""
+    return f"The strong model after {result} is {'; '.join(parts)}." if parts else ""
 
 
 def answer(verdict: Mapping[str, Any]) -> str:

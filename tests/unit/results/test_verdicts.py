@@ -114,12 +114,12 @@ def test_the_title_lists_every_verdict() -> None:
         "teacher": found("above", 0.1, 0.2), "filter": found("above", 0.1, 0.2), "stage2": found("no effect", 0, 0),
         "prompting": found("below", -0.2, -0.1), "control": found("not distinguished", -0.1, 0.1),
     }  # fmt: skip
-    assert verdicts.title(given) == (
-        "The trained strong model is better than its teacher and training on all weak labels; worse than prompting "
-        "with weak answers; within "
+    assert verdicts.title(given, "Stage II (DPO)") == (
+        "The strong model after Stage II (DPO) is better than its teacher and naive training on all weak labels; "
+        "worse than prompting with weak answers; within "
         "2 points of Stage I alone; not distinguished from its control."
     )
-    assert verdicts.title({}) == ""
+    assert verdicts.title({}, "Stage I") == ""
 
 
 def test_the_verdicts_are_a_family_of_their_own() -> None:

@@ -75,5 +75,5 @@ def _facts(result: Mapping[str, Any], limit: float | None) -> str:
     words = f"{result['examples']:,} examples, {result['steps']:,} steps"
     fall = result.get("chosen_drop_most")
     if fall is not None:
-        words += f"; chosen fell by {fall:.2f} at most" + ("" if limit is None else f" of {limit:g} allowed")
+        words += f"; chosen fell {fall:.2f} at most" + ("" if limit is None else f" (limit {limit:g})")
     return words

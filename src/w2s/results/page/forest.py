@@ -11,7 +11,7 @@ from w2s.results import table
 from w2s.results.page import links, svg
 from w2s.results.page.run import RunPage
 from w2s.results.page.svg import Scale
-from w2s.results.verdicts import LEVEL, relation
+from w2s.results.verdicts import LEVEL, relation, sentence
 
 HEIGHT = 26
 
@@ -77,9 +77,25 @@ def _mark(scale: Scale, grid: Sequence[float], of: Mapping[str, Any], found: str
     return svg.drawing(HEIGHT, *parts, svg.dot(scale.at(of["difference"]), middle, f"mark {kind}", 5))
 
 
-def strategies(page: RunPage, given: Mapping[str, Any]) -> Forest | None:
-    """The weak contribution of each strategy, in PGR."""
-    found = {name: of for name, of in given.items() if of["weak_contribution"] is not None}
+def best(page: RunPage, shown: Mapping[str, Any]) -> str:
+    """The strategy of the highest accuracy against the first one, in a sentence by rule; empty with less than two."""
+    accuracy = {of["model"]: of["accuracy"] for of in shown["strategies"].values()}
+    name, first = max(accuracy, key=accuracy.__getitem__, default=""), page.endpoint or ""
+    if len(accuracy) < 2 or first not in accuracy:
+        return ""
+    if name == first:
+        return f"The highest of {len(accuracy)}, on these questions: {page.label(first)}."
+    test = shown["paired"].get(f"{name} vs {first}")
+    if test is None:
+        return ""
+    found = {**test, "relation": relation(test["ci95"], test["p_holm"])}
+    said = sentence(found, page.label(name), page.label(first))
+    return f"The highest of {len(accuracy)}, chosen on these questions: {said}"
+
+
+def strategies(page: RunPage, shown: Mapping[str, Any]) -> Forest | None:
+    """The weak contribution of each strategy, in PGR; filled as its difference from the control."""
+    found = {name: of for name, of in shown["strategies"].items() if of["weak_contribution"] is not None}
     if not found:
         return None
     bounds = [bound for of in found.values() for bound in of["weak_contribution_ci95"] or ()]
@@ -89,7 +105,8 @@ def strategies(page: RunPage, given: Mapping[str, Any]) -> Forest | None:
     for name, of in found.items():
         value, ci95 = of["weak_contribution"], of["weak_contribution_ci95"] or [of["weak_contribution"]] * 2
         low, high = ci95
-        side = "above" if low > 0 else "below" if high < 0 else "not distinguished"
+        test = shown["paired"].get(f"{of['model']} vs {of['control']}")
+        side = "not distinguished" if test is None else relation(test["ci95"], test["p_holm"])
         rows.append(
             Row(
                 name.replace("_", " "),

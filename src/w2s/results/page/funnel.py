@@ -32,16 +32,16 @@ class Stage(NamedTuple):
 
 
 class Funnel(NamedTuple):
-    """Stages in order, with weak labels or of the control."""
+    """Stages in order, of strategies or of controls."""
 
     title: str
     stages: list[Stage]
 
 
 def funnels(page: RunPage) -> list[Funnel]:
-    """With weak labels, and the control beside; a selection whose rows say nothing has its counts only."""
+    """Of strategies, and of their controls beside; a selection whose rows say nothing has its counts only."""
     found = []
-    for mark, title in (("", "with weak labels"), ("control_", "control")):
+    for mark, title in (("", "strategies"), ("control_", "their controls")):
         names = [name for name in page.results["selection"] if name.startswith("control_") == bool(mark)]
         stages = [stage(page, name) for name in names]
         given = _given(page, _candidates(page, names[0]).get("weak")) if stages else None
@@ -108,7 +108,13 @@ def _given(page: RunPage, weak: str | None) -> Stage | None:
     known = [row for row in rows if row and "verdict" in row]
     if not known:
         return None
-    name = "weak answers" if weak == "weak_answers" else "own majority" if weak == "control_answers" else str(weak)
+    name = (
+        "weak answers"
+        if weak == "weak_answers"
+        else "the majority's answers"
+        if weak == "control_answers"
+        else str(weak)
+    )
     counts = len(known), len(page.judged)
     return _stage(name, "before any selection", counts, sum(map(_correct, known)), None)
 

@@ -45,7 +45,7 @@ def draw(page: RunPage, models: Mapping[str, Any]) -> Ladder:
     rows = [
         Row(
             name,
-            page.label(name),
+            page.label(name) + _cut(page, name),
             of["what"],
             page.role(name),
             _mark(scale, band, of, page.role(name), marks),
@@ -54,6 +54,13 @@ def draw(page: RunPage, models: Mapping[str, Any]) -> Ladder:
         for name, of in models.items()
     ]
     return Ladder(_pgr_axis(scale, band), rows, svg.axis(scale, marks))
+
+
+def _cut(page: RunPage, name: str) -> str:
+    """How many answers were cut, where it is most: such an accuracy says little about ability."""
+    rows = page.answers.get(name, {}).values()
+    cut = sum(row.get("cut") is True for row in rows)
+    return f" ({cut:,} of {len(rows):,} cut)" if 2 * cut > len(rows) else ""
 
 
 def symbol(role: str) -> Markup:

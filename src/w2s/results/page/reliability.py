@@ -62,7 +62,7 @@ def panels(page: RunPage) -> list[Panel]:
 
 
 def answer(votes: Sequence[Mapping[str, Any]], limits: Sequence[tuple[str, float]]) -> str:
-    """Whether majorities from the least share on are right more often than those below: their intervals are apart.
+    """Whether majorities from the least share on are right more often than the others: their intervals are apart.
 
     Empty without a least share, or with majorities on one side of it only.
     """
@@ -80,7 +80,7 @@ def answer(votes: Sequence[Mapping[str, Any]], limits: Sequence[tuple[str, float
         f"{table.interval(wilson(sum(side), len(side)))})"
         for side in sides
     )
-    return f"{'Yes' if low > high else 'Not shown'}: from {least:g} on {kept}, below it {dropped}."
+    return f"{'yes' if low > high else 'not shown'}. From {least:g} on {kept}, below it {dropped}."
 
 
 def binned(votes: Sequence[Mapping[str, Any]]) -> list[Bin]:

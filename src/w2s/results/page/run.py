@@ -78,8 +78,8 @@ class RunPage:
         return "method" if entry.highlight or name == self.endpoint else "baseline"
 
 
-def label(name: str) -> str:
-    """A model's name in words; one of a user's own stays."""
+def label(name: str, own: str | None = None) -> str:
+    """A model's name in words; one of a user's own stays. `own`: what a control has in place of weak texts."""
     if name in WORDS:
         return WORDS[name]
     if name.startswith("m_pro_"):
@@ -87,11 +87,13 @@ def label(name: str) -> str:
         return f"Stage II ({'SimPO' if loss == 'simpo' else loss.upper().replace('_', ' ')})"
     if name.startswith("stage1_iter"):
         number, _, source = name.removeprefix("stage1_iter").partition("_")
-        sources = {"weak_ft": "weak texts", "icl_ft": "own texts", "hybrid_ft": "both texts"}
+        weak = "weak texts" if own is None else own
+        sources = {"weak_ft": weak, "icl_ft": "own texts", "hybrid_ft": "both texts"}
         return f"Stage I.{number} ({sources.get(source, source)})"
     if name.startswith("control_"):
         of = name.removeprefix("control_")
-        return f"Control: {label(of)}" if label(of) != of.replace("_", " ") else f"Control of {label(of)}"
+        words = label(of, "its majority's texts")
+        return f"Control: {words}" if words != of.replace("_", " ") else f"Control of {words}"
     return name.replace("_", " ")
 
 
@@ -106,7 +108,7 @@ def step_label(name: str) -> str:
     if found := re.fullmatch(r"stage1_iter(\d+)", bare):
         words = f"Stage I.{found[1]}"
     elif found := re.fullmatch(r"(iter\d+_(?:weak|icl)_ft)_answers", bare):
-        words = label(f"stage1_{found[1]}")
+        words = label(f"stage1_{found[1]}", None if bare == name else "its majority's texts")
     elif bare.endswith("_samples"):
         words = f"{label(bare.removesuffix('_samples'))}, votes"
     return words if bare == name else f"Control: {words}"

@@ -44,8 +44,9 @@ def build(pages: Sequence[RunPage], shown: Mapping[str, Any]) -> Strip:
     found = shown.get("verdicts")
     if found is None:
         found = verdicts.verdicts(verdicts.asked(page.outline, shown["models"]), shown["paired"])
+    title = verdicts.title(found, page.label(page.endpoint)) if page.endpoint else ""
     lines = [_line(page, name, found.get(name)) for name in verdicts.QUESTIONS]
-    return Strip(verdicts.title(found), lines if shown["models"] else [], shown["caveats"], _chips(pages))
+    return Strip(title, lines if shown["models"] else [], shown["caveats"], _chips(pages))
 
 
 def _line(page: RunPage, name: str, verdict: Mapping[str, Any] | None) -> Line:
@@ -61,7 +62,7 @@ def _line(page: RunPage, name: str, verdict: Mapping[str, Any] | None) -> Line:
 WORDS = {
     "weak_floor": "the weak model",
     "weak_icl": "prompting with weak answers",
-    "full_weak_ft": "training on all weak answers",
+    "full_weak_ft": "naive training on all weak labels",
     "control_strong_only": "the control",
     "m_plus": "Stage I alone",
 }
@@ -91,7 +92,9 @@ def _chips(pages: Sequence[RunPage]) -> list[Chip]:
     if damaged := sum(len(each.results["damage"]) for each in pages):
         chips.append(Chip(f"{damaged} damaged", True))
     else:
-        chips.append(Chip("every file as the run wrote it"))
+        chips.append(Chip("checksums of all files match"))
+    if near := _near_test(page.records.get("overlap", {}).get("result", {})):
+        chips.append(Chip(f"{near:,} training questions are like one of test", True))
     rows = [row for each in pages for answers in each.answers.values() for row in answers.values()]
     cut = sum(map(_is_cut, rows))
     undecided = sum(row["verdict"] == "undecided" for row in rows)
@@ -99,6 +102,17 @@ def _chips(pages: Sequence[RunPage]) -> list[Chip]:
         chips.append(Chip(f"{cut:,} of {len(rows):,} test answers cut at the token limit{_most_of(pages, cut)}"))
         chips.append(Chip(f"{undecided:,} answers undecided", undecided > 0))
     return chips
+
+
+def _near_test(overlap: Mapping[str, Any]) -> int:
+    """Training questions that were kept although test has the same, or nearly."""
+    policy = overlap.get("policy")
+    kept = [
+        overlap[of]
+        for of, there in (("shared", policy == "allow"), ("near", policy != "near"))
+        if of in overlap and there
+    ]
+    return sum(n for counts in kept for pair, n in counts.items() if pair.endswith(" in test"))
 
 
 def _most_of(pages: Sequence[RunPage], cut: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from w2s.metrics.accuracy import wilson
 from w2s.results.page import links, svg
 from w2s.results.page.run import RunPage
 
@@ -22,7 +23,7 @@ KINDS = {
 
 
 class Row(NamedTuple):
-    """A model: counts by kind, and the share of shared errors that repeat the teacher's answer."""
+    """A model: counts by kind, and the share of shared errors that repeat the teacher's answer (Wilson's 95 %)."""
 
     name: str
     label: str
@@ -60,6 +61,7 @@ def _row(page: RunPage, name: str, label: str, level: object = None) -> Row | No
     for question in common:
         counts[kind(strong[question], weak[question])] += 1
     both = counts["wrong"] + counts["same"]
+    low, high = (f"{100 * bound:.0f}" for bound in wilson(counts["same"], both)) if both else ("", "")
     more = {} if level is None else {"l": str(level)}
     return Row(
         name,
@@ -67,7 +69,7 @@ def _row(page: RunPage, name: str, label: str, level: object = None) -> Row | No
         page.role(name),
         counts,
         _mark(counts),
-        f"{counts['same']} of {both}" + (f" ({100 * counts['same'] / both:.0f} %)" if both else ""),
+        f"{counts['same']} of {both}" + (f" ({100 * counts['same'] / both:.0f} %, {low} to {high})" if both else ""),
         {each: links.samples(a=name, b=floor, f=of[1], **more) for each, of in KINDS.items()},
     )
 

@@ -131,11 +131,11 @@ def test_reliability_is_answered_by_two_intervals() -> None:
     right, wrong = {"share": 0.6, "verdict": "correct"}, {"share": 0.5, "verdict": "wrong"}
     limits = [("keep", 0.6)]
     assert reliability.answer([right] * 16 + [wrong] * 4, limits) == (
-        "Yes: from 0.6 on 16 of 16 are right (100.0 %, 95 % 80.6 to 100.0), below it 0 of 4 are right "
+        "yes. From 0.6 on 16 of 16 are right (100.0 %, 95 % 80.6 to 100.0), below it 0 of 4 are right "
         "(0.0 %, 95 % 0.0 to 49.0)."
     )
     mixed = [right] * 3 + [right | {"verdict": "wrong"}] + [wrong] * 3 + [wrong | {"verdict": "correct"}]
-    assert reliability.answer(mixed, limits).startswith("Not shown: from 0.6 on 3 of 4 are right (75.0 %, 95 % 30.1")
+    assert reliability.answer(mixed, limits).startswith("not shown. From 0.6 on 3 of 4 are right (75.0 %, 95 % 30.1")
     assert reliability.answer([right], limits) == reliability.answer([right, wrong], []) == ""
 
 
@@ -159,7 +159,7 @@ def test_whose_errors(made: Made, folder: Path, answers: Any) -> None:
     answers(folder, "m_plus", prediction=lambda i: {8: "8", 9: None}.get(i, "7"))
     rows = {row.name: row for row in whose.compare(made())}
     assert rows["m_plus"].counts == {"kept": 2, "corrected": 4, "lost": 0, "wrong": 2, "same": 2}
-    assert rows["m_plus"].repeated == "2 of 4 (50 %)" and rows["strong_ceiling"].repeated == "0 of 0"
+    assert rows["m_plus"].repeated == "2 of 4 (50 %, 15 to 85)" and rows["strong_ceiling"].repeated == "0 of 0"
     assert "weak_floor" not in rows and rows["m_plus"].links["same"] == "#s?a=m_plus&b=weak_floor&f=same"
     nothing = {"verdict": "no_answer", "prediction": None}
     assert whose.kind(nothing, nothing) == "wrong"
@@ -192,6 +192,15 @@ def test_the_ladder_has_an_axis_of_pgr(made: Made) -> None:
                      "strong_ceiling": "ceiling"}  # fmt: skip
 
 
+def test_the_ladder_says_of_whom_most_answers_were_cut(made: Made, folder: Path, answers: Any) -> None:
+    """Of 10: 6 are most, 5 are not."""
+    answers(folder, "m_plus", cut=lambda i: i < 6)
+    answers(folder, "weak_floor", cut=lambda i: i < 5)
+    page = made()
+    labels = {row.name: row.label for row in ladder.draw(page, page.models).rows}
+    assert labels["m_plus"] == "Stage I (6 of 10 cut)" and labels["weak_floor"] == "Weak model (floor)"
+
+
 def test_without_a_gap_there_is_no_axis_of_pgr(made: Made, folder: Path, model: Any) -> None:
     model(folder, "strong_ceiling", range(0, 1))
     page = made()
@@ -212,12 +221,30 @@ def test_marks_of_the_forest_follow_the_rule(made: Made) -> None:
 
 def test_strategies_are_drawn_where_their_contribution_is_measured(made: Made) -> None:
     page = made()
-    of = {"model": "m_plus", "control": None, "weak_contribution": None, "weak_contribution_ci95": None}
-    assert forest.strategies(page, {"one": of}) is None
-    drawn = forest.strategies(page, {"one": of, "two": of | {"weak_contribution": 0.2,
-                                                             "weak_contribution_ci95": [0.1, 0.3]}})  # fmt: skip
-    assert drawn is not None
-    assert [(row.first, row.value, row.relation) for row in drawn.rows] == [("two", "+0.20", "above")]
+    of = {"model": "m_plus", "control": "control_x", "weak_contribution": None, "weak_contribution_ci95": None}
+    two = of | {"weak_contribution": 0.2, "weak_contribution_ci95": [0.1, 0.3]}
+    test = {"difference": 0.1, "ci95": [0.05, 0.15], "p_holm": 0.01}
+    assert forest.strategies(page, {"strategies": {"one": of}, "paired": {}}) is None
+    for paired, relation in (({}, "not distinguished"), ({"m_plus vs control_x": test}, "above"),
+                             ({"m_plus vs control_x": test | {"p_holm": 0.06}}, "not distinguished")):  # fmt: skip
+        drawn = forest.strategies(page, {"strategies": {"one": of, "two": two}, "paired": paired})
+        assert drawn is not None
+        assert [(row.first, row.value, row.relation) for row in drawn.rows] == [("two", "+0.20", relation)]
+
+
+def test_the_highest_strategy_is_named_with_its_test(made: Made) -> None:
+    """The page is about m_pro_dpo."""
+    page = made()
+    given = {"weak_to_strong": {"model": "m_pro_dpo", "accuracy": 0.7}, "trust": {"model": "trust", "accuracy": 0.8}}
+    test = {"difference": 0.1, "ci95": [-0.02, 0.22], "p_holm": 0.2}
+    shown = {"strategies": given, "paired": {"trust vs m_pro_dpo": test}}
+    assert forest.best(page, shown) == (
+        "The highest of 2, chosen on these questions: Trust is not distinguished from Stage II (DPO): "
+        "+10.0 points (95 % -2.0 to +22.0)."
+    )
+    given["trust"]["accuracy"] = 0.6
+    assert forest.best(page, shown) == "The highest of 2, on these questions: Stage II (DPO)."
+    assert forest.best(page, {"strategies": {}, "paired": {}}) == ""
 
 
 TRAINED = {
@@ -236,7 +263,7 @@ def test_curves_of_each_training(made: Made, folder: Path, record: Any) -> None:
     assert first.shown[0].ends == "2.00 → 1.00" and 'points="0.00,2.00 50.00,24.00 100.00,46.00"' in first.shown[0].mark
     assert [line.name for line in second.shown] == ["loss", "margin"]
     assert [line.ends for line in second.more] == ["1.0e-05 → 0.00"]
-    assert second.facts == "6 examples, 3 steps; chosen fell by 0.12 at most of 1 allowed"
+    assert second.facts == "6 examples, 3 steps; chosen fell 0.12 at most (limit 1)"
     assert not curves.usable([1.0]) and not curves.usable([1.0, True]) and not curves.usable(None)
 
 
@@ -276,8 +303,23 @@ def test_the_strip_says_what_was_not_measured(made: Made) -> None:
         "not measured",
     ]
     assert built.lines[0].sentence.startswith("Stage II (DPO) is not distinguished from the weak model: +50.0 points")
+    assert not any("like one of test" in chip.words for chip in built.chips)
     assert ("one seed: 0", True) in built.chips and ("5 of 7 models evaluated", True) in built.chips
-    assert ("every file as the run wrote it", False) in built.chips
+    assert ("checksums of all files match", False) in built.chips
+
+
+@pytest.mark.parametrize(("policy", "kept"), [("allow", 6), ("refuse", 4), ("drop", 4), ("near", 0)])
+def test_the_strip_counts_training_questions_that_are_like_one_of_test(
+    made: Made, folder: Path, record: Any, policy: str, kept: int
+) -> None:
+    """2 are the same and 4 nearly; what two training splits share does not count."""
+    shared = {"train_1 in test": 0, "train_2 in test": 2, "train_2 in train_1": 9}
+    near = {"train_1 in test": 3, "train_2 in test": 1, "train_2 in train_1": 9}
+    overlap = {"policy": policy, "masked": False, "given": {"train_1": 30, "train_2": 30, "test": 20}, "examples": {}}
+    record(folder, "overlap", overlap | {"shared": shared, "near": near})
+    page = made()
+    words = [chip.words for chip in strip.build([page], page.results).chips if "like one" in chip.words]
+    assert words == ([f"{kept} training questions are like one of test"] if kept else [])
 
 
 def test_the_strip_names_the_model_whose_answers_were_cut(made: Made, folder: Path, answers: Any) -> None:
@@ -299,6 +341,7 @@ def test_the_strip_names_the_model_whose_answers_were_cut(made: Made, folder: Pa
         ("weak_answers", "Weak model"),
         ("iter1_weak_ft_answers", "Stage I.1 (weak texts)"),
         ("control_iter2_icl_ft_answers", "Control: Stage I.2 (own texts)"),
+        ("control_iter1_weak_ft_answers", "Control: Stage I.1 (its majority's texts)"),
         ("control_answers", "Control: own majority"),
         ("m_plus_samples", "Stage I, votes"),
         ("control_m_plus_samples", "Control: Stage I, votes"),
