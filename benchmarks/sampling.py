@@ -2,6 +2,7 @@
 
     python benchmarks/sampling.py [--model src/w2s/assets/tiny-strong] [--dtype float32] [--rows 1000]
     make .venv-vllm/.installed && python benchmarks/sampling.py --vllm .venv-vllm/bin/python
+    python benchmarks/sampling.py --profile     # where our time goes, by torch's operations; no peers
 
 Cases: n=10 samples per question at T=1, and one greedy answer after 4 demonstrations. Each contender has a process of
 its own, one after the other; loading and a first small batch are left out of its time. `generate` gets prompts sorted
@@ -47,6 +48,20 @@ def ours(work: dict[str, Any]) -> tuple[int, float]:
     run(work["prompts"][:WARM_UP])
     began = time.perf_counter()
     return run(work["prompts"]), time.perf_counter() - began
+
+
+def profile(work: dict[str, Any]) -> tuple[int, float]:
+    """Our engine under torch's profiler; prints the operations that take most."""
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as record
+
+    with record(activities=[ProfilerActivity.CPU]) as found:
+        result = ours(work)
+    averages = found.key_averages()
+    total = sum(each.self_cpu_time_total for each in averages)
+    for each in sorted(averages, key=lambda each: -each.self_cpu_time_total)[:6]:
+        print(f"  {each.key:<24}{each.self_cpu_time_total / total:>6.1%}{each.count:>10,} calls")
+    return result
 
 
 def generate(work: dict[str, Any]) -> tuple[int, float]:
@@ -137,7 +152,7 @@ def roofline(work: dict[str, Any]) -> tuple[int, float]:
     return int(flops / (2 * parameters)), copied * ROWS / (parameters * dtype.itemsize)
 
 
-ROLES = {"ours": ours, "generate": generate, "vllm": vllm, "roofline": roofline}
+ROLES = {"ours": ours, "profile": profile, "generate": generate, "vllm": vllm, "roofline": roofline}
 
 
 def race(role: str, work: dict[str, Any], python: str = sys.executable) -> tuple[float, float]:
@@ -163,6 +178,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1000, help="completions per case")
     parser.add_argument("--max-new-tokens", type=int, default=80)
     parser.add_argument("--vllm", help="a Python with vLLM; without it vLLM does not take part")
+    parser.add_argument("--profile", action="store_true", help="only where our time goes")
     parser.add_argument("--role", choices=ROLES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.role:
@@ -189,6 +205,12 @@ def main() -> None:
             "model": options.model, "dtype": options.dtype, "device": options.device, "n": n, "prompts": prompts,
             "limit": options.max_new_tokens, "stop": list(prompting.stop(bool(demonstrations))), "context": context,
         }  # fmt: skip
+        if options.profile:
+            print(f"{case}: share of the processor's time, loading left in")
+            tokens, seconds = profile(work)
+            length = tokens / len(prompts) / n
+            print(f"  {tokens / seconds:,.0f} tokens per second, {length:.0f} per text, at most {work['limit']}")
+            continue
         tokens, seconds = race("ours", work)
         line = f"{case:<16}{len(prompts) * n:>7}{tokens / seconds:>10,.0f}"
         for peer in peers:
