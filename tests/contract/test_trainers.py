@@ -231,12 +231,12 @@ def test_micro_batches_change_no_step(model: Model, tmp_path: Path) -> None:
 
 
 def test_chosen_completions_that_fall_too_far_stop_trl(model: Model, tmp_path: Path) -> None:
-    """DPO logs beta * (chosen - reference) per pair: -0.2 / 0.1 * 3 pairs / 12 tokens is a fall of 0.5. SimPO and ORPO
-    log means per token: -2 of two pairs before, -1.5 now: 0.5 again."""
+    """DPO logs beta * (chosen - reference) per pair: -0.2 / 0.1 / 4 tokens is a fall of 0.5. SimPO and ORPO log means
+    per token: -1 before, -1.5 now: 0.5 again."""
     from w2s.training import trl_trainers
 
-    assert trl_trainers.Dpo.fallen({"rewards/chosen": -0.2}, 0.1, 3, 12) == pytest.approx(0.5)
-    assert trl_trainers.Orpo.fallen({"logps/chosen": -1.5}, 0.1, 2, -2.0) == pytest.approx(0.5)
+    assert trl_trainers.Dpo.fallen({"rewards/chosen": -0.2}, 0.1, 4) == pytest.approx(0.5)
+    assert trl_trainers.Orpo.fallen({"logps/chosen": -1.5}, 0.1, -1.0) == pytest.approx(0.5)
     folder = model("llama", False)
     some = pairs(folder)
     theirs = train("trl", folder, tmp_path / "trl", "trl:apo_down", some)

@@ -44,5 +44,13 @@ def check(network: Any, info: Mapping[str, Collection[Any]], file: str | Path) -
     if (getattr(network.config.get_text_config(), "num_hidden_layers", 1) or 0) < 1:
         raise UserError("has no layers", file=file, field="num_hidden_layers", hint="fetch its config.json again")
     output = network.get_output_embeddings()
-    if output is not None and not output.weight.is_meta and not bool(output.weight.any()):
+    if _is_read_here() and output is not None and not output.weight.is_meta and not bool(output.weight.any()):
         raise UserError("has weights that are all zero", file=file, hint="its file is damaged: fetch or train it again")
+
+
+def _is_read_here() -> bool:
+    """With FSDP of accelerate, a machine's first process reads the weights, and the others get them from it."""
+    from transformers.integrations import is_fsdp_enabled
+    from transformers.modeling_utils import is_local_dist_rank_0
+
+    return not is_fsdp_enabled() or bool(is_local_dist_rank_0())

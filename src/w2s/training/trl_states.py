@@ -59,7 +59,7 @@ class Watch(TrainerCallback):
         self.history = History()
         device.watch()
         self.stop: DropStop | None = None
-        self.fallen: Callable[[Mapping[str, float], float, float, float], float] = lambda *_: 0.0
+        self.fallen: Callable[[Mapping[str, float], float, float], float] = lambda *_: 0.0
         self.before: Mapping[tuple[int, ...], float] = {}
         self._setup, self._config, self._team, self._waiting = setup, config, team, waiting
         self._on_progress = on_progress
@@ -82,9 +82,9 @@ class Watch(TrainerCallback):
         trainer.args.warmup_steps = min(math.ceil(total * config.warmup_ratio), total - 1)
         return total
 
-    def count(self, pairs: int, amount: float) -> None:
-        """Chosen completions of a pass, and what `fallen` gets of them."""
-        self._counts = self._counts[0] + pairs, self._counts[1] + amount
+    def count(self, mean: float) -> None:
+        """What `fallen` gets of a micro-batch, a mean over its chosen completions: TRL logs the mean of such means."""
+        self._counts = self._counts[0] + 1, self._counts[1] + mean
 
     def resume(self) -> str | None:
         """The last whole checkpoint of this training."""
@@ -116,8 +116,8 @@ class Watch(TrainerCallback):
         self.history.add(Measured(value, logs.get("rewards/margins", 0.0), norm, logs.get("learning_rate")))
         if self.stop is not None and isinstance(self._config, configs.Preference):
             counts = self._team.gather(self._counts)
-            fallen = self.fallen(logs, self._config.beta, *(sum(side) for side in zip(*counts, strict=True)))
-            self.stop.add(fallen, number, total)
+            number_of, sums = (sum(side) for side in zip(*counts, strict=True))
+            self.stop.add(self.fallen(logs, self._config.beta, sums / number_of), number, total)
         self._counts = 0, 0.0
 
     def on_step_end(self, args: Any, state: Any, control: Any, **keywords: Any) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from w2s.config import schema as configs
 from w2s.config.choices import TRL
+from w2s.models import adapters
 from w2s.seeds import derive
 from w2s.training import data
 from w2s.training.data import Encoded
@@ -35,6 +38,14 @@ class _Ours:
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self.watch.saving(lambda: super(_Ours, self)._save_checkpoint(model, trial))  # type: ignore[misc]
 
+    def _load_from_checkpoint(self, folder: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(folder, model)  # type: ignore[misc]
+        # Where a checkpoint has a second adapter in a subfolder, as DPO's reference is, transformers loads only that.
+        network = self.model if model is None else model  # type: ignore[attr-defined]
+        if (Path(folder) / adapters.WEIGHTS).is_file():
+            found = network.load_adapter(folder, "default", is_trainable=True)
+            assert not found.missing_keys, found.missing_keys  # this training wrote it
+
 
 class Sft(_Ours, SFTTrainer):
     """Takes `input_ids` and `labels` as they are."""
@@ -53,13 +64,13 @@ class Dpo(_Ours, DPOTrainer):
 
     def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> Any:
         chosen = inputs["completion_mask"].chunk(2)[0]
-        self.watch.count(len(chosen), float(chosen.sum()))
+        self.watch.count(float(chosen.sum()) / len(chosen))
         return super().compute_loss(model, inputs, *arguments, **keywords)
 
     @staticmethod
-    def fallen(logs: Mapping[str, float], beta: float, pairs: float, tokens: float) -> float:
-        """How far chosen completions fell in a step's batch, in nats per token."""
-        return -logs["rewards/chosen"] / beta * pairs / tokens
+    def fallen(logs: Mapping[str, float], beta: float, tokens: float) -> float:
+        """How far chosen completions fell in a step, in nats per token; `tokens`: of one on average."""
+        return -logs["rewards/chosen"] / beta / tokens
 
 
 class Grpo(_Ours, GRPOTrainer):
@@ -94,6 +105,11 @@ class _ByEpoch:
 class _Tokens(_Ours):
     """Rows of TRL's older trainers."""
 
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        # Accelerate would cut what a pass's last step logs to the rows of its last micro-batch, but not after a resume.
+        self.accelerator.gather_for_metrics = self.accelerator.gather  # type: ignore[attr-defined]
+
     def tokenize_row(self, feature: Mapping[str, Any], model: Any = None) -> dict[str, Any]:
         row: dict[str, Any] = {}
         for side in ("chosen", "rejected"):
@@ -105,14 +121,13 @@ class _Tokens(_Ours):
 
     def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> Any:
         sides = zip(inputs["chosen_input_ids"], inputs["chosen_attention_mask"].bool(), strict=True)
-        for ids, real in sides:
-            self.watch.count(1, self.watch.before[tuple(ids[real].tolist())])
+        self.watch.count(fmean(self.watch.before[tuple(ids[real].tolist())] for ids, real in sides))
         return super().compute_loss(model, inputs, *arguments, **keywords)  # type: ignore[misc]
 
     @staticmethod
-    def fallen(logs: Mapping[str, float], beta: float, pairs: float, before: float) -> float:
-        """Here log-probabilities are means per token, and `before` sums those of the reference."""
-        return before / pairs - logs["logps/chosen"]
+    def fallen(logs: Mapping[str, float], beta: float, before: float) -> float:
+        """Here log-probabilities are means per token, and `before` is the mean of the reference's."""
+        return before - logs["logps/chosen"]
 
 
 class Orpo(_Tokens, ORPOTrainer):

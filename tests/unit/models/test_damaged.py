@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 
 from w2s import models
 from w2s.errors import UserError
-from w2s.models import adapters, architecture, cut, files
+from w2s.models import adapters, architecture, cut, files, whole
 
 NOT_JSON = [b"{", b"\xff\xfe{}", b"[]", b"null", b"[" * 100_000]
 
@@ -75,3 +76,18 @@ def test_a_damaged_tokenizer_is_named(folder: Path) -> None:
     (folder / "tokenizer.json").write_bytes(b'{"version"')
     with pytest.raises(UserError, match=r"tokenizer\.json: cannot be read as a tokenizer"):
         architecture.characters_per_token(models.find(str(folder)), ["text"])
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_zeros_are_refused_where_weights_are_read(monkeypatch: pytest.MonkeyPatch, first: bool) -> None:
+    """With FSDP transformers gives every process but the first of a machine zeros in place of the weights."""
+    import transformers.integrations
+    import transformers.modeling_utils
+    from transformers import AutoModelForCausalLM
+
+    network = AutoModelForCausalLM.from_pretrained(models.folder("w2s:tiny-weak"))
+    network.get_output_embeddings().weight.data.zero_()
+    monkeypatch.setattr(transformers.integrations, "is_fsdp_enabled", lambda: True)
+    monkeypatch.setattr(transformers.modeling_utils, "is_local_dist_rank_0", lambda: first)
+    with pytest.raises(UserError, match="all zero") if first else contextlib.nullcontext():
+        whole.check(network, {"missing_keys": [], "unexpected_keys": []}, "model")
