@@ -6,6 +6,7 @@ dtype, device and threads.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from w2s.engines.tokens import Tokens, end_tokens
 from w2s.errors import UserError, first_line, lacks_memory
 from w2s.models import adapters, quantize, whole
 from w2s.models import device as device_of
-from w2s.models.malloc import keep_freed_memory
+from w2s.models.malloc import give_back, keep_freed_memory
 
 MAX_ROWS = 1024
 """Per batch; constant, to be equal on all machines."""
@@ -110,6 +111,8 @@ class TransformersEngine:
     def close(self) -> None:
         del self._model
         self._marks.clear()
+        gc.collect()  # a model is in reference cycles
+        give_back()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

@@ -18,7 +18,7 @@ import transformers
 
 from w2s import models
 from w2s.errors import UserError
-from w2s.models import device
+from w2s.models import device, malloc
 from w2s.training import data, distributed, signals
 from w2s.training.data import Encoded
 from w2s.training.early_stop import DropStop
@@ -202,7 +202,8 @@ def quiet() -> Iterator[None]:
 
 
 def give_memory_back() -> None:
-    """Free the GPU memory that torch keeps."""
+    """Free the memory that torch and glibc keep."""
     gc.collect()  # a model and its optimiser are in reference cycles
+    malloc.give_back()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""What is freed stays with the process: a block taken again brings no new pages."""
+"""What is freed stays with the process, until it is given back."""
 
 from __future__ import annotations
 
@@ -36,3 +36,33 @@ def test_a_block_that_was_freed_is_used_again() -> None:
     first, second = found["keep"]
     assert second < first / 10
     assert found["plain"][1] > found["plain"][0] / 2
+
+
+GIVEN = """
+import resource
+import numpy as np
+from w2s.models.malloc import give_back, keep_freed_memory
+
+def held():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() >> 20
+
+assert keep_freed_memory()
+before = held()
+blocks = [np.ones(2**17) for _ in range(256)]
+del blocks[::2]
+some = held()
+assert give_back()
+half = held()
+del blocks
+give_back()
+print(some - before, half - before, held() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_freed_memory_can_be_given_back() -> None:
+    """256 blocks of 1 MiB; of every second one, also between others, the pages go back."""
+    done = subprocess.run([sys.executable, "-c", GIVEN], capture_output=True, text=True, check=True)
+    some, half, none = map(int, done.stdout.split())
+    assert some > 240 and half < 160 and none < 30
