@@ -23,10 +23,10 @@ PROMPTED = "weak_icl"
 
 QUESTIONS: dict[str, tuple[str, str]] = {
     "teacher": ("Does it beat its teacher?", "its teacher"),
-    "filter": ("Does it beat naive training on all weak labels?", "naive training on all weak labels"),
+    "filter": ("Does it beat naive training on all weak answers?", "naive training on all weak answers"),
     "stage2": ("Does Stage II add to Stage I?", "Stage I alone"),
     "prompting": ("Does it beat prompting with weak answers?", "prompting with weak answers"),
-    "control": ("Does it beat the control, the same recipe on its own answers?", "its control"),
+    "control": ("Do the weak labels matter?", "its control"),
 }
 """Each with its words, and what the result is compared with."""
 

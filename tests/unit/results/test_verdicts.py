@@ -115,7 +115,7 @@ def test_the_title_lists_every_verdict() -> None:
         "prompting": found("below", -0.2, -0.1), "control": found("not distinguished", -0.1, 0.1),
     }  # fmt: skip
     assert verdicts.title(given, "Stage II (DPO)") == (
-        "The strong model after Stage II (DPO) is better than its teacher and naive training on all weak labels; "
+        "The strong model after Stage II (DPO) is better than its teacher and naive training on all weak answers; "
         "worse than prompting with weak answers; within "
         "2 points of Stage I alone; not distinguished from its control."
     )

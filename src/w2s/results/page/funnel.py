@@ -82,8 +82,12 @@ def roles(page: RunPage, decision: str = "stage2_pairs") -> list[str]:
         if found:
             n = sum(each == verdict for each in found)
             low, high = (f"{100 * bound:.0f}" for bound in wilson(n, len(found)))
+            other = (
+                sum(is_right(row, role, _candidates(page, decision)) for row in rows) if role == "rejected" else None
+            )
+            more = "" if other is None else f" The text chosen instead was right in {other}."
             lines.append(f"The weak text was {role} {len(found)} times, and {word} in {n} of them "
-                         f"({100 * n / len(found):.0f} %, 95 % {low} to {high}).")  # fmt: skip
+                         f"({100 * n / len(found):.0f} %, 95 % {low} to {high}).{more}")  # fmt: skip
     return lines
 
 

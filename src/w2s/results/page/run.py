@@ -19,8 +19,8 @@ from w2s.results.outline import Entry, Outline, is_control, read_outline
 WORDS = {
     "weak_floor": "Weak model (floor)",
     "strong_zero_shot": "Strong model, untrained",
-    "weak_icl": "Strong model, shown weak answers",
-    "full_weak_ft": "Trained on all weak answers",
+    "weak_icl": "Prompted with weak answers",
+    "full_weak_ft": "Naive: trained on all weak answers",
     "m_plus": "Stage I",
     "filter_recover": "Filter and recover",
     "majority_sft": "Own majority",
@@ -34,7 +34,7 @@ WORDS = {
     "strong_ceiling": "Trained on gold (ceiling)",
 }
 """Names of results.json in words."""
-TEXTS = {"weak_answers": "weak", "icl_answers": "strong, shown weak answers"}
+TEXTS = {"weak_answers": "weak", "icl_answers": "strong, prompted with weak answers"}
 """Answers to train_2 whose texts the page has."""
 
 
@@ -100,7 +100,7 @@ def label(name: str, own: str | None = None) -> str:
 def step_label(name: str) -> str:
     """A step that answers train_2, or a selection, in words; one of a user's own stays."""
     bare = name.removeprefix("control_")
-    known = {"weak_answers": "Weak model", "icl_answers": "Strong model, shown weak answers"}
+    known = {"weak_answers": "Weak model", "icl_answers": "Strong model, prompted with weak answers"}
     known |= {"control_answers": "Control: own majority", "stage2_pairs": "Stage II, pairs"}
     if name in known:
         return known[name]

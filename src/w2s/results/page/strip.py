@@ -62,8 +62,8 @@ def _line(page: RunPage, name: str, verdict: Mapping[str, Any] | None) -> Line:
 WORDS = {
     "weak_floor": "the weak model",
     "weak_icl": "prompting with weak answers",
-    "full_weak_ft": "naive training on all weak labels",
-    "control_strong_only": "the control",
+    "full_weak_ft": "naive training on all weak answers",
+    "control_strong_only": "the control, the same recipe on the strong model's own answers",
     "m_plus": "Stage I alone",
 }
 """Names inside a sentence."""

@@ -111,6 +111,7 @@ def test_what_weak_texts_became(made: Made) -> None:
     chosen, rejected = funnel.roles(made())
     assert chosen.startswith("The weak text was chosen 8 times, and right in 8 of them (100 %, 95 % 68 to 100)")
     assert rejected.startswith("The weak text was rejected 9 times, and wrong in 9 of them")
+    assert rejected.endswith(" The text chosen instead was right in 8."), "16 was rejected wrongly"
 
 
 def test_reliability_by_share_of_votes(made: Made) -> None:
