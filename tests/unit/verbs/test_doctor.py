@@ -22,6 +22,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder without files, no cache of models, and a disk with 200 GB free."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("W2S_CACHE", str(tmp_path / "models"))
     monkeypatch.setattr(doctor, "disk", lambda place: (1, 200 * 10**9))
     monkeypatch.delenv("W2S_WORD_PROBLEMS", raising=False)
 
