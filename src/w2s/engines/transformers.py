@@ -6,7 +6,6 @@ dtype, device and threads.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -111,7 +110,6 @@ class TransformersEngine:
     def close(self) -> None:
         del self._model
         self._marks.clear()
-        gc.collect()  # a model is in reference cycles
         give_back()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
