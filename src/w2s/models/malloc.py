@@ -21,7 +21,7 @@ def keep_freed_memory() -> bool:
 def give_back() -> bool:
     """Give freed memory back to the system; a model of another size could not use it in pieces. False without glibc.
 
-    Four small runs of `tiny` in one process held 1,364 MiB at their end without it, 515 with it (two AVX-512 cores).
+    Four small runs of `tiny` in one process held 1,364 MiB at their end without it, 511 with it (two AVX-512 cores).
     """
     trim = _glibc("malloc_trim")
     if trim is None:

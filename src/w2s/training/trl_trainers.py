@@ -41,8 +41,9 @@ class _Ours:
     def _load_from_checkpoint(self, folder: str, model: Any = None) -> None:
         super()._load_from_checkpoint(folder, model)  # type: ignore[misc]
         # Where a checkpoint has a second adapter in a subfolder, as DPO's reference is, transformers loads only that.
-        network = self.model if model is None else model  # type: ignore[attr-defined]
-        if (Path(folder) / adapters.WEIGHTS).is_file():
+        network: Any = self.model  # type: ignore[attr-defined]
+        several = len(getattr(network, "peft_config", ())) > 1 and (Path(folder) / adapters.WEIGHTS).is_file()
+        if several and not self.is_fsdp_enabled:  # type: ignore[attr-defined]  # FSDP loads shards
             found = network.load_adapter(folder, "default", is_trainable=True)
             assert not found.missing_keys, found.missing_keys  # this training wrote it
 

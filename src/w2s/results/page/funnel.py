@@ -74,17 +74,15 @@ def is_right(row: Mapping[str, Any], decision: str, candidates: Mapping[str, str
 
 def roles(page: RunPage, decision: str = "stage2_pairs") -> list[str]:
     """What the weak completions of Stage II became, and how often that was right, in sentences."""
-    weak = _candidates(page, decision).get("weak")
-    lines = []
+    candidates = _candidates(page, decision)
+    weak, lines = candidates.get("weak"), []
     for role, verdict, word in (("chosen", "correct", "right"), ("rejected", "wrong", "wrong")):
         rows = [row for row in page.judged if row["decisions"].get(decision) == role and "gold" in row]
         found = [row["answers"][weak].get("verdict") for row in rows if weak in row["answers"]]
         if found:
             n = sum(each == verdict for each in found)
             low, high = (f"{100 * bound:.0f}" for bound in wilson(n, len(found)))
-            other = (
-                sum(is_right(row, role, _candidates(page, decision)) for row in rows) if role == "rejected" else None
-            )
+            other = sum(is_right(row, role, candidates) for row in rows) if role == "rejected" else None
             more = "" if other is None else f" The text chosen instead was right in {other}."
             lines.append(f"The weak text was {role} {len(found)} times, and {word} in {n} of them "
                          f"({100 * n / len(found):.0f} %, 95 % {low} to {high}).{more}")  # fmt: skip

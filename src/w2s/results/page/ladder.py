@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from w2s.results import table
 from w2s.results.page import svg
-from w2s.results.page.run import RunPage
+from w2s.results.page.run import RunPage, is_cut
 from w2s.results.page.svg import Scale
 
 HEIGHT = 26
@@ -59,7 +59,7 @@ def draw(page: RunPage, models: Mapping[str, Any]) -> Ladder:
 def _cut(page: RunPage, name: str) -> str:
     """How many answers were cut, where it is most: such an accuracy says little about ability."""
     rows = page.answers.get(name, {}).values()
-    cut = sum(row.get("cut") is True for row in rows)
+    cut = sum(map(is_cut, rows))
     return f" ({cut:,} of {len(rows):,} cut)" if 2 * cut > len(rows) else ""
 
 

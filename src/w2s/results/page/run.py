@@ -78,6 +78,11 @@ class RunPage:
         return "method" if entry.highlight or name == self.endpoint else "baseline"
 
 
+def is_cut(answer: Mapping[str, Any]) -> bool:
+    """Whether the token limit ended it; an answer of an earlier version does not say."""
+    return answer.get("cut") is True
+
+
 def label(name: str, own: str | None = None) -> str:
     """A model's name in words; one of a user's own stays. `own`: what a control has in place of weak texts."""
     if name in WORDS:

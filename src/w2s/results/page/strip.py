@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from w2s.results import verdicts
-from w2s.results.page.run import RunPage, label
+from w2s.results.page.run import RunPage, is_cut, label
 
 SIGNS = {"above": "✓", "below": "✗", "no effect": "=", "not distinguished": "?"}
 
@@ -94,9 +94,9 @@ def _chips(pages: Sequence[RunPage]) -> list[Chip]:
     else:
         chips.append(Chip("checksums of all files match"))
     if near := _near_test(page.records.get("overlap", {}).get("result", {})):
-        chips.append(Chip(f"{near:,} training questions are like one of test", True))
+        chips.append(Chip(f"{near:,} training questions (nearly) repeat a test question", True))
     rows = [row for each in pages for answers in each.answers.values() for row in answers.values()]
-    cut = sum(map(_is_cut, rows))
+    cut = sum(map(is_cut, rows))
     undecided = sum(row["verdict"] == "undecided" for row in rows)
     if rows:
         chips.append(Chip(f"{cut:,} of {len(rows):,} test answers cut at the token limit{_most_of(pages, cut)}"))
@@ -119,10 +119,6 @@ def _most_of(pages: Sequence[RunPage], cut: int) -> str:
     """The model that wrote more than half of the cut answers."""
     by: Counter[str] = Counter()
     for page in pages:
-        by.update({name: sum(map(_is_cut, rows.values())) for name, rows in page.answers.items()})
+        by.update({name: sum(map(is_cut, rows.values())) for name, rows in page.answers.items()})
     name, most = max(by.items(), key=lambda of: of[1])
     return f", {most:,} of them by: {label(name)}" if 2 * most > cut else ""
-
-
-def _is_cut(row: Mapping[str, Any]) -> bool:
-    return row.get("cut") is True
