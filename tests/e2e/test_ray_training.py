@@ -81,6 +81,19 @@ def assert_alike(apart: Any) -> None:
     assert (apart > 5e-5).float().mean() < 1e-4 and apart.max() < 1e-3
 
 
+def scalars_of(folder: Path, tag: str) -> list[float]:
+    """In TensorBoard's file: records of length (8 bytes), its checksum (4), content, checksum (4)."""
+    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2", reason="the extra `tensorboard` is not installed")
+    (file,) = folder.iterdir()
+    raw, place, values = file.read_bytes(), 0, []
+    while place < len(raw):
+        size = int.from_bytes(raw[place : place + 8], "little")
+        event = event_pb2.Event.FromString(raw[place + 12 : place + 12 + size])
+        values += [value.simple_value for value in event.summary.value if value.tag == tag]
+        place += size + 16
+    return values
+
+
 @pytest.mark.nightly
 def test_two_processes_train_what_one_trains(
     w2s: Any, small: tuple[str, ...], local: Path, address: str, tmp_path: Path
@@ -92,7 +105,8 @@ def test_two_processes_train_what_one_trains(
         (folder / "records" / f"{step}.json").unlink()
         shutil.rmtree(folder / "models" / step)
     options = ("runtime.launcher=ray", f"runtime.address={address}", "runtime.train_workers=2")
-    done = w2s("run", *small, *OVERRIDES, *options, "--out", "run", cwd=tmp_path)  # relative, as the default folder is
+    shown = ("runtime.progress=true", "runtime.track=[tensorboard]")
+    done = w2s("run", *small, *OVERRIDES, *options, *shown, "--out", "run", cwd=tmp_path)  # relative, as by default
     assert done.returncode == 0, done.stderr
 
     assert fingerprints(folder) == fingerprints(local)
@@ -104,6 +118,8 @@ def test_two_processes_train_what_one_trains(
         apart = differences(folder, local, step)
         assert apart.max() > 0, "one process did it all"
         assert_alike(apart)
+        scalars = scalars_of(folder / "tensorboard", f"{step}/loss")
+        assert scalars == pytest.approx(ours["result"]["curve"]), "a value per step, of one process"
 
 
 @pytest.mark.nightly

@@ -109,6 +109,7 @@ def test_greedy_texts_are_those_of_the_model(server: Server, monkeypatch: pytest
     assert [c.tokens for c in served if c.finish == "length"] == [64] * sum(c.finish == "length" for c in served)
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_a_killed_server_costs_no_question_and_repeats_none(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -102,7 +102,8 @@ class _Run:
         else:
             self._verify_inputs(step)
             observer.started(step, reason, self._numbers[step.name], len(self.order))
-            resumed, context = store.partial(step), self._context(step)
+            context = self._context(step)
+            resumed = store.partial(step)
             started, clock = datetime.now(UTC), time.perf_counter()
             status, message, result = "done", "", {}
             try:

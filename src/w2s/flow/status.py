@@ -79,8 +79,8 @@ class Writer(Silent):
         self._pace, self._began = Pace(self.planned, self.clock), _stamp()
 
     def started(self, step: Step, reason: str, number: int, of: int) -> None:
+        self._since[step.name] = _stamp()  # first: another step's thread may write in between
         self._pace.start(step.name, number, of)
-        self._since[step.name] = _stamp()
         self._write()
 
     def progress(self, step: Step, done: int, total: int, tokens: int) -> None:

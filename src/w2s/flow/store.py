@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -19,6 +20,8 @@ from w2s.flow.step import Step
 
 SCHEMA = 2
 """Of written records; earlier ones are read."""
+_INPUTS = "inputs.json"
+_log = logging.getLogger(__name__)
 
 
 class Store:
@@ -159,16 +162,35 @@ class Store:
         return sorted({match[1] for match in found if match})
 
     def open(self, step: Step) -> tuple[Path, Path]:
-        """Free places for output and scratch; partial work of other fingerprints goes."""
+        """Free places for output and scratch; partial work of other fingerprints goes, or of inputs made again."""
         self._tidy(step, but=self._work_path(step))
         work = self._work_path(step)
+        if self._inputs(work) not in (None, self._digests(step)):
+            _log.warning("%s begins anew: an input was made again, with other bytes", step.name)
+            self._discard(work)
         try:
             shutil.rmtree(work / "output", ignore_errors=True)
             (work / "output").mkdir(parents=True)
+            disk.write(work / _INPUTS, json.dumps(sealed.seal({"digests": self._digests(step)})) + "\n")
             (work / "scratch").mkdir(exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot be written ({error.strerror})", file=work) from error
         return work / "output" / (Path(step.output).name or "none"), work / "scratch"
+
+    def _digests(self, step: Step) -> dict[str, str | None]:
+        """Of the inputs' outputs: two trainings of one identity may differ in last bits."""
+        records = ((needed.name, self.record(needed.name)) for needed in step.inputs.values())
+        return {name: None if record is None else record.get("digest") for name, record in records}
+
+    def _inputs(self, work: Path) -> Any:
+        """`_digests` when partial work began; None: not known."""
+        try:
+            content = json.loads(disk.read(work / _INPUTS))
+            return content["digests"] if sealed.is_sealed(content) else {}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError, AttributeError, KeyError):
+            return {}
 
     def commit(self, step: Step, record: dict[str, Any]) -> dict[str, Any]:
         """Move the output to its place, then write and return its record.

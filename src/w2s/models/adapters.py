@@ -20,7 +20,7 @@ def split(model: str | Path) -> tuple[str | Path, Path | None]:
     """(base reference, adapter folder), or (model, None).
 
     Raises:
-        UserError: no safetensors weights, no base, or an adapter as base.
+        UserError: no safetensors weights, no LoRA, no base, or an adapter as base.
     """
     folder = Path(model)
     if not is_adapter(folder):
@@ -30,6 +30,15 @@ def split(model: str | Path) -> tuple[str | Path, Path | None]:
             "the adapter has no safetensors weights", file=folder, expected=WEIGHTS, hint="save it again with PEFT"
         )
     config = read(folder)
+    for field, right in (("peft_type", "LORA"), ("megatron_config", None)):  # others import or fetch what they name
+        if config.get(field, right) != right:
+            raise UserError(
+                f"{config.get(field)!r:.80} is no adapter that can be used",
+                file=folder / CONFIG,
+                field=field,
+                expected="a LoRA adapter of PEFT",
+                hint="merge it into its base with PEFT, and name the merged model",
+            )
     base, revision = config.get("base_model_name_or_path"), config.get("revision")
     if not isinstance(base, str) or not base:
         raise UserError("does not name the base model", file=folder / CONFIG, field="base_model")
@@ -102,11 +111,16 @@ def save_merged(base: Path, folder: Path, out: Path) -> None:
 
     try:
         network, info = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+            base,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
         whole.check(network, info, base)
         merge(network, folder).save_pretrained(out)
-        AutoTokenizer.from_pretrained(base, local_files_only=True).save_pretrained(out)
+        AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False).save_pretrained(out)
     except Exception as error:  # transformers and PEFT share no base class
         if lacks_memory(error) or isinstance(error, UserError):
             raise  # the files are right, or said to be wrong

@@ -79,6 +79,7 @@ def convert(path: Path, out: Path) -> None:
                 gguf_file=path.name,
                 dtype=getattr(torch, _dtype(reader)),
                 local_files_only=True,
+                trust_remote_code=False,
                 output_loading_info=True,
                 **options,
             )
@@ -138,7 +139,9 @@ def _tokenizer(path: Path, reader: Any) -> Any:
     from tokenizers import pre_tokenizers, processors
 
     try:
-        tokens = transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
+        tokens = transformers.AutoTokenizer.from_pretrained(
+            path.parent, gguf_file=path.name, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # as above
         raise _unreadable(path, error) from error
     core = tokens.backend_tokenizer

@@ -50,4 +50,20 @@ def training(function: Callable[..., Any], context: Context[Any]) -> Iterator[Ca
 
         if reached := state.reached(context.scratch / STATE):
             context.progress(*reached)
-        yield lambda *arguments, **keywords: ray.train(function, arguments, keywords, context.runtime, context.scratch)
+        hear: dict[str, Callable[..., None]] = {"progress": context.progress, "measure": context.measure}
+        yield lambda *arguments, **keywords: ray.train(
+            partial(_told, function),
+            arguments,
+            keywords,
+            context.runtime,
+            context.scratch,
+            lambda kind, *values: hear[kind](*values),
+        )
+
+
+def _told(function: Callable[..., Any], *arguments: Any, tell: Callable[..., None], **keywords: Any) -> Any:
+    """`function` in another process, which tells its progress and measures."""
+    from w2s.training.history import measures
+
+    with measures.heard(partial(tell, "measure")):
+        return function(*arguments, on_progress=partial(tell, "progress"), **keywords)

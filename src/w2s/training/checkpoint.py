@@ -75,7 +75,7 @@ def refuse_own_code(folder: Path) -> None:
 
 def longest(folder: Path, max_length: int) -> int:
     """Tokens: `max_length`, or the model's shorter context."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False).get_text_config()
     return min(max_length, getattr(config, "max_position_embeddings", None) or max_length)
 
 
@@ -98,6 +98,7 @@ def load_model(
             dtype=torch.float32,
             use_safetensors=True,
             local_files_only=True,
+            trust_remote_code=False,
             output_loading_info=True,
             **options,
         )
@@ -211,7 +212,7 @@ def on_unquantised(model: Any, base: Path, tokenizer: Any) -> Any:
 
 def empty_model(folder: Path, tokenizer: Any) -> Any:
     """As `load_model`, on torch's device "meta"."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     with torch.device("meta"):
         return _prepare(AutoModelForCausalLM.from_config(config, dtype=torch.float32), tokenizer)
 

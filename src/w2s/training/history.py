@@ -66,8 +66,9 @@ class Measured(NamedTuple):
 
 @dataclass
 class History:
-    """Of the steps so far."""
+    """Of the steps so far. `pairs`: whether margins mean something."""
 
+    pairs: bool = False
     losses: list[float] = field(default_factory=list)
     margins: list[float] = field(default_factory=list)
     others: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _OTHERS})
@@ -75,12 +76,16 @@ class History:
     began: float = field(default_factory=time.perf_counter)
 
     def add(self, step: Measured) -> None:
+        """One more step; tells `measures`."""
         self.losses.append(step.loss)
         self.margins.append(step.margin)
         for name, values in self.others.items():
             if (value := getattr(step, name)) is not None:
                 values.append(value)
         self.tokens += step.tokens
+        told = {"loss": step.loss, "grad_norm": step.grad_norm, "learning_rate": step.learning_rate}
+        told |= {"margin": step.margin} if self.pairs else {}
+        measures.tell(len(self.losses), {name: value for name, value in told.items() if value is not None})
 
     def facts(self) -> dict[str, Any]:
         """For `resume`, as JSON."""
@@ -98,8 +103,8 @@ class History:
         self.others = facts.get("others") or {}  # a state of an earlier version: then without these curves
         self.began -= facts["seconds"]
 
-    def result(self, total: int, examples: int, *, pairs: bool, stop: DropStop | None) -> TrainResult:
-        losses, margins = self.losses, self.margins
+    def result(self, total: int, examples: int, stop: DropStop | None = None) -> TrainResult:
+        losses, margins, pairs = self.losses, self.margins, self.pairs
         curves = self.others | {"margin": margins} if pairs else self.others | {"chosen_logp": []}
         return TrainResult(
             steps=total,

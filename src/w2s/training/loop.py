@@ -22,7 +22,7 @@ from w2s.models import device, malloc
 from w2s.training import data, distributed, signals
 from w2s.training.data import Encoded
 from w2s.training.early_stop import DropStop
-from w2s.training.history import History, Measured, TrainResult, measures
+from w2s.training.history import History, Measured, TrainResult
 from w2s.training.losses import Loss, Part
 from w2s.training.model import SharedModel
 from w2s.training.saver import Saver
@@ -61,7 +61,7 @@ class Trainer(SharedModel):
             num_training_steps=total,
         )
         epochs = (data.batches(lengths, config.batch_size, self._seed, epoch) for epoch in itertools.count())
-        steps, history = itertools.chain.from_iterable(epochs), History()
+        steps, history = itertools.chain.from_iterable(epochs), History(pairs=len(examples[0]) > 1)
         self._spread.train()
         device.watch()
         place, minutes = self._setup.state, self._setup.runtime.save_minutes
@@ -91,12 +91,10 @@ class Trainer(SharedModel):
                 per_token = first / sum(len(examples[place][0].completion) for place in step)
                 tokens = sum(len(row.tokens) for place in step for row in examples[place])
                 history.add(Measured(value, margin, norm, rate, per_token, tokens))
-                measured = {"loss": value, "grad_norm": norm, "learning_rate": rate}
-                measures.tell(number, measured | ({"margin": margin} if len(examples[0]) > 1 else {}))
                 self._report(on_progress, number, total)
                 if saver is not None:
                     saver.after(number, self._model, optimizer, lambda: _facts(total, history, schedule, stop))
-        return history.result(total, len(examples), pairs=len(examples[0]) > 1, stop=stop)
+        return history.result(total, len(examples), stop)
 
     def _backward(
         self, examples: Sequence[tuple[Encoded, ...]], step: Sequence[int], loss: Loss, progress: float

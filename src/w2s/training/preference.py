@@ -8,10 +8,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import torch
 
 from w2s import models
+from w2s.config import functions
 from w2s.config import schema as configs
 from w2s.data import disk, sealed
 from w2s.records import Preference
@@ -64,7 +66,10 @@ def train(
             objective = preference_loss.objective(config, weights=weights)
         stop = DropStop(chosen, before[: len(chosen)], config.max_chosen_drop)
         examples = list(zip(chosen, rejected, strict=True))
-        result = trainer.train(examples, objective, on_progress, stop=stop, weights=[] if weights is None else given)
+        decides: list[Any] = [] if weights is None else given
+        if functions.is_reference(loss):  # its name stays when it changes
+            decides = [*decides, functions.identity(preference_loss.function)]
+        result = trainer.train(examples, objective, on_progress, stop=stop, weights=decides)
         after = trainer.score(chosen)
         trainer.save(out, [pair.prompt for pair in ordered], chosen)
         return dataclasses.replace(

@@ -219,6 +219,7 @@ def _train(
             train_dataset=Dataset.from_dict(table),
             processing_class=job.tokenizer,
             callbacks=[watch],
+            **_reference(kind, job),
         )
         trainer.remove_callback(PrinterCallback)
         _check_layout(trainer, job.setup)
@@ -226,7 +227,7 @@ def _train(
         trainer.train(resume_from_checkpoint=watch.resume())
         tokens = sum(len(row.tokens) for rows in job.rows for row in rows)
         tokens = round(tokens * _epochs(total, len(trainer.train_dataset), job.config.batch_size))
-        result = replace(watch.history.result(total, len(job.rows), pairs=pairs, stop=watch.stop), tokens=tokens)
+        result = replace(watch.history.result(total, len(job.rows), watch.stop), tokens=tokens)
         weights = _weights(trainer, job.team)
         del trainer, shared
         give_memory_back()
@@ -254,6 +255,12 @@ def _weights(trainer: Any, team: Team) -> Mapping[str, torch.Tensor]:
         whole: Mapping[str, torch.Tensor] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
         return whole
     return {name: p.detach().cpu().clone() for name, p in trainer.model.named_parameters() if p.requires_grad}
+
+
+def _reference(kind: Any, job: Job) -> dict[str, Any]:
+    """With FSDP and without LoRA, TRL reads a reference from the path of the base, whatever the policy begins with."""
+    fsdp = os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("true", "1")
+    return {"ref_model": job.load().network.eval()} if kind is trl_trainers.Dpo and fsdp and not job.config.lora else {}
 
 
 def _check_attention(network: Any, job: Job) -> None:

@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,13 @@ from w2s.config import schema as configs
 from w2s.errors import UserError
 from w2s.records import Example, Preference
 from w2s.training import trainers
-from w2s.training.history import TrainResult
+from w2s.training.history import TrainResult, measures
 from w2s.training.loop import OnProgress
 from w2s.training.setup import Setup
 
 _INSIDE = "W2S_LAUNCHED"
-_DONE = "w2s-done "
-"""In front of a line of progress."""
+_TOLD = "w2s-told "
+"""In front of JSON: its kind, "progress" or "measure", and values."""
 _LINES = 20
 """Of a failed training's output, in its message."""
 
@@ -71,11 +72,12 @@ def run(
         try:
             assert process.stdout is not None
             for line in process.stdout:
-                if line.startswith(_DONE) and on_progress is not None:
-                    done, total = map(int, line.removeprefix(_DONE).split())
-                    on_progress(done, total)
-                elif not line.startswith(_DONE):
+                if (told := _read(line)) is None:
                     lines = [*lines, line.rstrip()][-_LINES:]
+                elif told[0] == "measure":
+                    measures.tell(*told[1:])
+                elif on_progress is not None:
+                    on_progress(*told[1:])
             code = process.wait()
         finally:
             process.terminate()  # nothing where it has ended; else accelerate stops its processes
@@ -89,6 +91,16 @@ def run(
     return TrainResult(**answer["result"])
 
 
+def _read(line: str) -> list[Any] | None:
+    """What a line tells; None: it is other output."""
+    _, found, text = line.partition(_TOLD)
+    try:
+        told = json.loads(text) if found else None
+    except ValueError:
+        return None
+    return told if isinstance(told, list) else None
+
+
 def main(job: Path) -> None:
     """One of the processes; it ends where the command that launched it has ended."""
     threading.Thread(target=_end_with, args=(int(os.environ[_INSIDE]),), daemon=True).start()
@@ -98,10 +110,13 @@ def main(job: Path) -> None:
     setup = Setup(seed, dtype, None, configs.Runtime.model_validate(runtime), state, configs.Trl.model_validate(own))
     assert base is not None and out is not None and result is not None
 
-    def told(done: int, total: int) -> None:
-        print(f"{_DONE}{done} {total}", flush=True)
+    def tell(kind: str, *values: Any) -> None:
+        if os.environ.get("RANK", "0") == "0":
+            os.write(1, f"\n{_TOLD}{json.dumps([kind, *values])}\n".encode())  # at once: other processes write too
 
     loss = content["loss"]
+    if loss != "sft":  # all processes read the reference before FSDP would give them the weights
+        os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
     supervised = loss == "sft"
     example, kind = (Example, configs.Training) if supervised else (Preference, configs.Preference)
     answer: dict[str, Any]
@@ -109,7 +124,9 @@ def main(job: Path) -> None:
         train = trainers.load("trl", "sft" if supervised else "preference")
         examples, config = [example(**each) for each in content["examples"]], kind.model_validate(content["config"])
         more = {} if supervised else {"loss": loss}
-        answer = {"result": asdict(train(base, examples, out, config, setup, on_progress=told, **more))}
+        with measures.heard(partial(tell, "measure")):
+            trained = train(base, examples, out, config, setup, on_progress=partial(tell, "progress"), **more)
+        answer = {"result": asdict(trained)}
     except UserError as error:
         fields = ("problem", "line", "field", "expected", "hint")
         answer = {"error": {name: getattr(error, name) for name in fields}}

@@ -38,6 +38,10 @@ _log = logging.getLogger(__name__)
 
 _MARK = "w2s.json"
 """The file of digests."""
+REFERENCES = "reference-"
+"""In front of the name of a file with a reference's log-probabilities."""
+_FAR = 0.5
+"""Nats per token between policy and reference before any update that no rounding explains (ours)."""
 
 
 class Watch(TrainerCallback):
@@ -56,7 +60,7 @@ class Watch(TrainerCallback):
         content: Sequence[Any],
         on_progress: OnProgress | None,
     ) -> None:
-        self.history = History()
+        self.history = History(pairs=isinstance(config, configs.Preference))
         device.watch()
         self.stop: DropStop | None = None
         self.fallen: Callable[[Mapping[str, float], float, float], float] = lambda *_: 0.0
@@ -81,6 +85,13 @@ class Watch(TrainerCallback):
         trainer.args.max_steps = total
         trainer.args.warmup_steps = min(math.ceil(total * config.warmup_ratio), total - 1)
         return total
+
+    def forget_references(self) -> None:
+        """Remove what an earlier process wrote, on all processes at once."""
+        if self._team.rank == 0:
+            for file in self.folder.glob(f"{REFERENCES}*"):
+                file.unlink()
+        self._team.wait()
 
     def count(self, mean: float) -> None:
         """What `fallen` gets of a micro-batch, a mean over its chosen completions: TRL logs the mean of such means."""
@@ -117,7 +128,15 @@ class Watch(TrainerCallback):
         if self.stop is not None and isinstance(self._config, configs.Preference):
             counts = self._team.gather(self._counts)
             number_of, sums = (sum(side) for side in zip(*counts, strict=True))
-            self.stop.add(self.fallen(logs, self._config.beta, sums / number_of), number, total)
+            drop = self.fallen(logs, self._config.beta, sums / number_of)
+            if number == 1 and abs(drop) > _FAR:
+                raise UserError(
+                    f"before any update chosen completions are {abs(drop):.2f} nats per token from the reference",
+                    field="trainer",
+                    expected="a reference that is the model at the start",
+                    hint="this combination of settings is at fault, please report it; trainer=w2s trains it too",
+                )
+            self.stop.add(drop, number, total)
         self._counts = 0, 0.0
 
     def on_step_end(self, args: Any, state: Any, control: Any, **keywords: Any) -> None:

@@ -14,7 +14,7 @@ from w2s.models import adapters
 from w2s.seeds import derive
 from w2s.training import data
 from w2s.training.data import Encoded
-from w2s.training.trl_states import Watch
+from w2s.training.trl_states import REFERENCES, Watch
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # that some are experimental
@@ -38,6 +38,14 @@ class _Ours:
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self.watch.saving(lambda: super(_Ours, self)._save_checkpoint(model, trial))  # type: ignore[misc]
 
+    def _run_epoch(self, *arguments: Any, **keywords: Any) -> None:
+        # Transformers would take one more step after a checkpoint of the last one, or of one that ended the training.
+        state, control = self.state, self.control  # type: ignore[attr-defined]
+        if state.global_step >= state.max_steps or control.should_training_stop:
+            control.should_training_stop = True
+        else:
+            super()._run_epoch(*arguments, **keywords)  # type: ignore[misc]
+
     def _load_from_checkpoint(self, folder: str, model: Any = None) -> None:
         super()._load_from_checkpoint(folder, model)  # type: ignore[misc]
         # Where a checkpoint has a second adapter in a subfolder, as DPO's reference is, transformers loads only that.
@@ -59,8 +67,10 @@ class Dpo(_Ours, DPOTrainer):
         return dataset
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
-        # One process writes the file, and all read it; else each would look in a temporary folder of its own.
-        dataset._get_cache_file_path = lambda fingerprint: str(self.watch.folder / f"reference-{fingerprint}.arrow")
+        # One process writes the file, and all read it; else each would look in a temporary folder of its own. TRL would
+        # take one that a killed training left, whatever is in it.
+        self.watch.forget_references()
+        dataset._get_cache_file_path = lambda fingerprint: str(self.watch.folder / f"{REFERENCES}{fingerprint}.arrow")
         return super()._precompute_ref_logps(dataset, name, batch_size)
 
     def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> Any:

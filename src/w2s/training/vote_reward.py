@@ -35,7 +35,7 @@ CHECKS = 10
 """In a training (ours)."""
 _ROWS = 64
 """Held-out prompts per batch."""
-_BEST, _CHECKS = "best.safetensors", "checks.json"
+_CHECKS = "checks.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def reinforce(
         trained = job.load()
         trained.put(weights)
         trained.save(out, job.prompts, job.learned)
-        result = replace(watch.history.result(steps, len(rows), pairs=False, stop=None), tokens=checks.tokens)
+        result = replace(watch.history.result(steps, len(rows)), tokens=checks.tokens)
         watch.close()
         found = tuple(asdict(check) for check in checks.made)
         return VoteResult(**{**asdict(result), "checks": found, "kept": kept, "planned": total})
@@ -144,6 +144,7 @@ class _Checks(TrainerCallback):
         self.tokens = 0
         self._voting, self._tokenizer, self._folder = voting, tokenizer, folder
         self._shares: list[float] = []
+        self._saved: list[int] = []  # steps of checkpoints
         self._network: Any = None
         self._autocast: Any = None
         self._every = 1
@@ -157,6 +158,7 @@ class _Checks(TrainerCallback):
             before = json.loads(file.read_bytes())
             self.made = [Check(**check) for check in before["checks"] if check["step"] <= done]
             self._shares, self.tokens = before["at"].get(str(done), ([], 0))
+            self._saved = [step for step in map(int, before["at"]) if step <= done]
         if not self.made:
             self._check(0, self._voting.share)
 
@@ -172,6 +174,9 @@ class _Checks(TrainerCallback):
             values += collapse.rewards([answer.key for answer in group], majority.key)
         return values
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **keywords: Any) -> None:
+        control.should_training_stop = collapse.collapsed(self.made)  # it may resume where it ended
+
     def on_step_end(self, args: Any, state: Any, control: Any, **keywords: Any) -> None:
         if state.global_step % self._every == 0 or state.global_step == state.max_steps:
             self._check(state.global_step, fmean(self._shares) if self._shares else 0.0)
@@ -183,7 +188,8 @@ class _Checks(TrainerCallback):
     def kept(self, steps: int) -> tuple[int, Mapping[str, torch.Tensor]]:
         """The step whose weights are saved, and these."""
         if collapse.collapsed(self.made):
-            return collapse.best(self.made).step, load_file(self._folder / _BEST)
+            step = collapse.best(self.made).step
+            return step, load_file(self._best(step))
         return steps, self._weights()
 
     def _check(self, step: int, share: float) -> None:
@@ -195,15 +201,23 @@ class _Checks(TrainerCallback):
         right = [answer.key == each.key for answer, each in zip(answers, held, strict=True)]
         self.made.append(Check(step, share, fmean(right)))
         if collapse.best(self.made).step == step:
-            part = self._folder / f"{_BEST}.part"
+            part = self._folder / "best.part"
             save_file(dict(self._weights()), part)
-            part.replace(self._folder / _BEST)
+            part.replace(self._best(step))
+            needed = {collapse.best([c for c in self.made if c.step <= at]).step for at in (*self._saved, step)}
+            for file in {*self._folder.glob("best-*")} - {self._best(each) for each in needed}:
+                file.unlink()
+
+    def _best(self, step: int) -> Path:
+        """The weights of a check that was the best; a training that resumes at a checkpoint needs that of its time."""
+        return self._folder / f"best-{step}.safetensors"
 
     def _write(self, step: int) -> None:
         """What `begin` puts back at a checkpoint of this step."""
         file = self._folder / _CHECKS
         at = json.loads(file.read_bytes())["at"] if file.is_file() else {}
         at = dict([*at.items(), (str(step), [self._shares, self.tokens])][-3:])  # two checkpoints are kept
+        self._saved = [int(each) for each in at]
         content = {"checks": [asdict(check) for check in self.made], "at": at}
         with disk.replacing(file) as out:
             out.write(json.dumps(content).encode())

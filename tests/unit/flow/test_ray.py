@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -62,6 +63,10 @@ class Doubler:
 
     def die(self) -> None:
         os._exit(1)
+
+
+def train_nothing(number: int, tell: Callable[..., None]) -> int:
+    return 2 * number
 
 
 @pytest.fixture
@@ -131,9 +136,9 @@ def test_what_the_cluster_can_never_hold_is_refused_at_once(cluster) -> None:
     with pytest.raises(UserError, match=r"(?s)runtime.threads.*at most 1"):
         workers.Pool(Doubler, workers.size(asked), asked)
     with pytest.raises(UserError, match=r"(?s)runtime.threads.*at most 1"):
-        workers.train(os.getpid, [], {}, asked, Path("/none"))
+        workers.train(os.getpid, [], {}, asked, Path("/none"), print)
     with pytest.raises(UserError, match=r"(?s)runtime.train_workers.*at most 3"):
-        workers.train(os.getpid, [], {}, runtime.model_copy(update={"train_workers": 4}), Path("/none"))
+        workers.train(os.getpid, [], {}, runtime.model_copy(update={"train_workers": 4}), Path("/none"), print)
 
 
 @pytest.mark.nightly
@@ -153,7 +158,7 @@ def test_whoever_waits_for_room_is_told_so(
             if what == "generation":
                 waits = executor.submit(pool.call, "double", 7)
             else:
-                waits = executor.submit(workers.train, Doubler().double, [7], {}, runtime, Path("/none"))
+                waits = executor.submit(workers.train, train_nothing, [7], {}, runtime, Path("/none"), print)
             while not (told := [record.getMessage() for record in caplog.records if what in record.getMessage()]):
                 time.sleep(0.1)
             holder.close()
@@ -272,9 +277,10 @@ def test_training_processes_form_one_group(cluster, tmp_path: Path, monkeypatch:
     _, _, runtime = cluster
     monkeypatch.chdir(tmp_path)
 
-    def rank_sum(scale: int, out: Path) -> dict[str, int]:
+    def rank_sum(scale: int, out: Path, tell: Callable[..., None]) -> dict[str, int]:
         import torch
 
+        tell("rank", torch.distributed.get_rank())
         total = torch.tensor([scale * (torch.distributed.get_rank() + 1)])
         torch.distributed.all_reduce(total)
         limit = torch.distributed.distributed_c10d._get_default_group()._get_backend(total.device).options._timeout
@@ -283,19 +289,51 @@ def test_training_processes_form_one_group(cluster, tmp_path: Path, monkeypatch:
         (out / f"{result['rank']}.json").write_text(json.dumps(result))
         return result
 
-    two = runtime.model_copy(update={"train_workers": 2})
-    assert workers.train(rank_sum, [10], {"out": Path()}, two, tmp_path / "ray") == {"sum": 30, "rank": 0}
+    two, heard = runtime.model_copy(update={"train_workers": 2}), []
+    hear = lambda *message: heard.append(message)  # noqa: E731
+    assert workers.train(rank_sum, [10], {"out": Path()}, two, tmp_path / "ray", hear) == {"sum": 30, "rank": 0}
     assert json.loads((tmp_path / "1.json").read_text()) == {"sum": 30, "rank": 1}
+    assert heard == [("rank", 0)], "the second process is not heard"
 
-    assert workers.train(Path.cwd, [], {}, runtime, tmp_path / "ray-alone") == tmp_path
 
-    def refuse() -> None:
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.nightly)])
+def test_what_a_training_raises_comes_back(cluster, tmp_path: Path, processes: int) -> None:
+    """A group of two takes Ray Train 20 s to form."""
+    _, _, runtime = cluster
+
+    def refuse(tell: Callable[..., None]) -> None:
         raise UserError("is not finite", field="loss")
 
-    for processes in (1, 2):
-        several = runtime.model_copy(update={"train_workers": processes})
-        with pytest.raises(UserError, match="is not finite"):
-            workers.train(refuse, [], {}, several, tmp_path / f"ray-{processes}")
+    several = runtime.model_copy(update={"train_workers": processes})
+    with pytest.raises(UserError, match="is not finite"):
+        workers.train(refuse, [], {}, several, tmp_path / "ray", print)
+
+
+def test_what_a_training_tells_is_heard_while_it_runs(
+    cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It ends only once the first message was heard; all come, in order, before its result. It is where the driver is.
+    An error of who hears costs no training."""
+    _, _, runtime = cluster
+    monkeypatch.chdir(tmp_path)
+    heard: list[int] = []
+
+    def training(tell: Callable[..., None]) -> Path:
+        tell(0)
+        while not Path("heard").exists():
+            time.sleep(0.05)
+        for number in range(1, 1000):
+            tell(number)
+        return Path.cwd()
+
+    def hear(number: int) -> None:
+        heard.append(number)
+        Path("heard").touch()
+
+    assert workers.train(training, [], {}, runtime, tmp_path / "ray", hear) == tmp_path
+    assert heard == list(range(1000))
+    assert workers.train(training, [], {}, runtime, tmp_path / "ray", lambda number: 1 // number) == tmp_path
+    assert "no longer shown (ZeroDivisionError" in caplog.text
 
 
 def test_no_cluster_is_one_message() -> None:

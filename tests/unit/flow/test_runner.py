@@ -333,6 +333,29 @@ def test_partial_work_of_other_settings_goes_when_a_step_begins(tmp_path):
     assert not Store(tmp_path).partial(old) and Store(tmp_path).partial(new)
 
 
+def test_partial_work_on_an_input_that_came_out_different_goes(tmp_path, caplog):
+    """A sample journal of one M_plus must not go on with the texts of another, of the same identity."""
+    seen = []
+    base = Step("base", numbers, {"n": 2}, output="data/base")
+    step = Step("works", fails, {"error": True}, {"base": base}, output="data/works")
+    assert step.fingerprint  # cached before its function changes
+
+    def works(context):
+        seen.append(sorted(path.name for path in context.scratch.iterdir()))
+        return fails(context)
+
+    object.__setattr__(step, "run", works)
+    for _ in range(2):
+        with pytest.raises(UserError):
+            run([step], tmp_path)
+    assert seen == [[], ["partial"]]
+    (tmp_path / "records" / "base.json").unlink()
+    object.__setattr__(base, "run", lambda context: context.output.write_text("9\n") and {})
+    with pytest.raises(UserError):
+        run([step], tmp_path)
+    assert seen[2:] == [[]] and "works begins anew" in caplog.text
+
+
 def test_tidying_one_step_leaves_another_whose_name_begins_alike(tmp_path):
     other = Step("a-b", fails, {"error": True}, output="data/ab")
     with pytest.raises(UserError):

@@ -37,6 +37,12 @@ def test_an_adapter_on_an_adapter_is_refused(tmp_path: Path) -> None:
         adapters.split(_adapter(tmp_path, {"base_model_name_or_path": str(tmp_path)}))
 
 
+@pytest.mark.parametrize(("field", "value"), [("peft_type", "XLORA"), ("megatron_config", {"a": 1})])
+def test_what_would_fetch_or_import_more_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    with pytest.raises(UserError, match=rf"\[{field}\].*no adapter that can be used(.|\n)*a LoRA adapter"):
+        adapters.split(_adapter(tmp_path, {"base_model_name_or_path": "a/b", "peft_type": "LORA", field: value}))
+
+
 def test_where_the_base_lies_is_no_part_of_what_an_adapter_does(tmp_path: Path) -> None:
     digests = []
     for name, base, rank in (("a", "x/y", 8), ("b", "/other/place", 8), ("c", "x/y", 16)):

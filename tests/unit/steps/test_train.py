@@ -149,3 +149,31 @@ def test_the_gpu_is_given_back_after_a_training_that_failed_too(context, monkeyp
     with pytest.raises(ValueError, match="broken") if fails else nullcontext(), launch.training(training, made) as run:
         assert run() == "result"
     assert told == ["trained", "model gone", *(["freed"] if cuda else [])]
+
+
+def test_what_a_training_on_ray_tells_is_the_step_s_progress_and_measures(context, monkeypatch) -> None:
+    """Ray's part is played: it calls the function and passes on what it tells."""
+    from w2s.flow import ray
+    from w2s.training.history import measures
+
+    told: list[Any] = []
+    made, _ = context(ROWS, Training())
+    made = replace(
+        made,
+        runtime=Runtime(launcher="ray"),
+        progress=lambda done, total, tokens=0: told.append((done, total)),
+        measure=lambda step, values: told.append((step, values)),
+    )
+
+    def training(number: int, on_progress: Any) -> int:
+        on_progress(1, 2)
+        measures.tell(1, {"loss": 0.5})
+        return number
+
+    def played(function: Any, arguments: Any, keywords: Any, runtime: Any, shared: Path, hear: Any) -> Any:
+        return function(*arguments, tell=hear, **keywords)
+
+    monkeypatch.setattr(ray, "train", played)
+    with launch.training(training, made) as run:
+        assert run(7) == 7
+    assert told == [(1, 2), (1, {"loss": 0.5})]

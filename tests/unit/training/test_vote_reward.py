@@ -122,21 +122,25 @@ def test_a_training_has_checks_and_writes_a_model(
 def test_a_collapse_ends_it_and_keeps_the_best(
     policy: Path, by_first_letter: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Agreement is made to be best after step 1, and the collapse to come after step 3."""
+    """Agreement is made to be best after step 1, and the collapse to come after step 3; also if it is killed there."""
     made = {0: 0.5, 1: 0.9, 2: 0.8, 3: 0.7}
     kind = collapse.Check
     monkeypatch.setattr(
         "w2s.training.vote_reward.Check", lambda step, share, agreement: kind(step, 0.1 * step, made[step])
     )
-    stopped = train(policy, tmp_path / "stopped")
+    stopped = train(policy, tmp_path / "stopped", tmp_path / "state")
     assert (stopped.steps, stopped.planned, stopped.kept) == (3, 6, 1)
+    again = train(policy, tmp_path / "again", tmp_path / "state")
+    assert replace(again, seconds=0) == replace(stopped, seconds=0)
+    assert [path.name for path in (tmp_path / "state").glob("best*")] == ["best-1.safetensors"]
     monkeypatch.setattr("w2s.training.vote_reward.Check", kind)
     monkeypatch.setattr(collapse, "collapsed", lambda checks: len(checks) == 2)
     monkeypatch.setattr(collapse, "best", lambda checks: checks[-1])
-    first = train(policy, tmp_path / "first")
-    assert (first.steps, first.kept) == (1, 1)
-    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("stopped", "first"))
-    assert all(torch.equal(one[key], other[key]) for key in one), "the weights after step 1"
+    early = train(policy, tmp_path / "first")
+    assert (early.steps, early.kept) == (1, 1)
+    one, second, first = (load_file(tmp_path / name / "model.safetensors") for name in ("stopped", "again", "first"))
+    for other in (second, first):
+        assert all(torch.equal(one[key], other[key]) for key in one), "the weights after step 1"
 
 
 def test_a_stopped_training_goes_on_to_the_same_bytes(policy: Path, by_first_letter: None, tmp_path: Path) -> None:

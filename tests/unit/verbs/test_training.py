@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +227,26 @@ def test_what_was_saved_outlives_a_failure(files: Path, monkeypatch: pytest.Monk
     assert [path.name for path in (files / ".out.training" / "training").iterdir()] == ["state-000000001"]
     training.train(WEAK, "h.jsonl", "out", settings=QUICK, on_progress=fails_at(9))
     assert told == [0, 0, 1, 2, 1, 1, 2] and not (files / ".out.training").exists()
+
+
+def test_a_loss_that_was_changed_begins_anew(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two steps: the state of the first is of the old loss, under the same name."""
+    monkeypatch.setattr(saver.Saver, "_due", lambda self: True)
+    monkeypatch.syspath_prepend(files)
+    told: list[int] = []
+
+    def stopped(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    for number, scale in enumerate(("1.0", "2.0")):
+        (files / "own_loss.py").write_text(
+            f"def loss(chosen, rejected, *others):\n    return {scale} * (rejected - chosen)\n"
+        )
+        for name in [name for name in sys.modules if name == "own_loss"]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        hear = (lambda done, total: told.append(done)) if number else stopped
+        with nullcontext() if number else pytest.raises(KeyboardInterrupt):
+            training.train(WEAK, "p.jsonl", "out", loss="own_loss:loss", settings=QUICK, on_progress=hear)
+    assert told[1:] == [0, 1, 2], "the first says how far the state is, which is not read yet"
