@@ -91,15 +91,15 @@ def build(run: Run, planning: bool = False) -> list[Step]:
     Raises:
         UserError: unusable recipe or data.
     """
-    from w2s.recipe import baselines, strategies  # NumPy and more: after mistakes in a recipe have been reported
+    from w2s.recipe import baselines, names, strategies  # NumPy and more: after mistakes in a recipe have been reported
     from w2s.recipe.weak_to_strong import supervise
     from w2s.steps import settings
     from w2s.steps.graph import Graph
 
     g = Graph(run, planning)
-    names = run.recipe.strategies
-    strategies.refuse_weighted(names, run.recipe.trainer)
-    chosen = {name: strategies.find(name) for name in (strategies.every(g) if names == ("all",) else names)}
+    listed = run.recipe.strategies
+    strategies.refuse_weighted(listed, run.recipe.trainer)
+    chosen = {name: strategies.find(name) for name in (strategies.every(g) if listed == ("all",) else listed)}
     start = supervise(g)
     baselines.untrained(g, start)
     baselines.naive(g, start)
@@ -108,4 +108,4 @@ def build(run: Run, planning: bool = False) -> list[Step]:
     for name, model in made.items():
         g.strategy(name, model, controls.get(name))
     baselines.ceiling(g)
-    return [settings.step(run), *g.finish(baselines.FLOOR, baselines.CEILING)]
+    return [settings.step(run), *g.finish(baselines.FLOOR, baselines.CEILING, names.built_in(run.recipe, chosen))]
