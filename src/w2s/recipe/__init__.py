@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from w2s.config import load, references
 from w2s.config.schema import Run
-from w2s.data import disk
+from w2s.data import disk, hub
 from w2s.errors import UserError
 from w2s.flow.step import Step
 from w2s.flow.store import Store
@@ -49,7 +50,8 @@ def prepare(
     run = load.load(source, [*overrides, *options])
     folder = Path(out) if out is not None else Path("runs") / _folder_name(run)
     folder = folder / f"seed-{seed}" if one_of_several else folder
-    steps = build(run, planning)
+    with hub.without_retries() if planning else contextlib.nullcontext():
+        steps = build(run, planning)
     _refuse_to_overwrite_inputs(run, source, folder, steps)
     return Prepared(run, folder, steps)
 
