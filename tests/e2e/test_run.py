@@ -58,6 +58,25 @@ def test_a_second_run_reuses_every_step(w2s: Any, small: tuple[str, ...], finish
     assert {path: path.stat().st_mtime_ns for path in (finished_copy / "records").iterdir()} == before
 
 
+def test_a_run_holds_its_folder_until_its_report_is_written(
+    small: tuple[str, ...], finished_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import w2s
+    from w2s import results
+
+    seen: list[str] = []
+    write = results.write
+
+    def seen_from_outside(folder: Path, run: Any) -> dict[str, Any]:
+        seen.extend(each.state for each in w2s.status(folder))
+        return write(folder, run)
+
+    monkeypatch.setattr(results, "write", seen_from_outside)
+    (finished_copy / "results.json").unlink()
+    assert w2s.run("tiny", *small, out=finished_copy) == json.loads((finished_copy / "results.json").read_text())
+    assert seen == ["running"] and [each.state for each in w2s.status(finished_copy)] == ["finished"]
+
+
 def test_plan_names_the_field_that_changed(w2s: Any, small: tuple[str, ...], finished: Path) -> None:
     same = w2s("plan", *small, "--out", str(finished))
     assert same.returncode == 0 and "rerun" not in same.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -144,8 +145,8 @@ def status(folder: File) -> list[Status]:
     place = Path(folder)
     seeds = [] if folders.is_run(place) else folders.seed_folders(place)
     if seeds and any(map(folders.is_run, seeds)):
-        return [status.read(each) if folders.is_run(each) else status.not_begun(each) for each in seeds]
-    return [status.read(each) for each in seeds or [place]]
+        return [_status(each) if folders.is_run(each) else status.not_begun(each) for each in seeds]
+    return [_status(each) for each in seeds or [place]]
 
 
 def compare(*files: File) -> Comparison:
@@ -188,6 +189,16 @@ def export(folder: File, to: File, **options: Unpack[ExportOptions]) -> Exported
     return exporting.export(folder, to, exporting.Choice(**options))
 
 
+def _status(folder: Path) -> Status:
+    """As `status.read`, with the report that a run ends with."""
+    from w2s import results
+    from w2s.flow import status
+
+    found = status.read(folder)
+    missing = results.missing(folder) if found.state in ("finished", "damaged") else []
+    return dataclasses.replace(found, state="damaged", problems=[*found.problems, *missing]) if missing else found
+
+
 def _run(
     prepared: Prepared, plan: Plan, observer: Observer | None, replace: bool, place: tuple[int, int] = (1, 1)
 ) -> dict[str, Any]:
@@ -201,11 +212,16 @@ def _run(
     runs = any(step.decision in ("run", "rerun") for step in plan.steps)
     config, first = prepared.run.recipe.model_dump(mode="json"), place[0] == 1
     tracker = track.start(runtime, folder, config, first=first) if runs else track.Tracker({})
+    written: dict[str, Any] = {}
     with tracker, contextlib.closing(status.Writer(folder, plan.steps)) as writer, Processes() as processes:
         observers.enter(observer, observers.Entry(folder, plan.steps, *place))
         every = observers.Several(observer, writer, tracker)
-        runner.run(prepared.steps, folder, runtime, every, processes, replace=replace)
-    return results.write(folder, prepared.run)
+
+        def report() -> None:
+            written.update(results.write(folder, prepared.run))
+
+        runner.run(prepared.steps, folder, runtime, every, processes, replace=replace, last=report)
+    return written
 
 
 def _run_seeds(runs: Sequence[Prepared], observer: Observer | None, replace: bool) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def _model(budget: Budget, name: str) -> str:
 
 
 def _costs(budget: Budget) -> Table:
-    figures = ("most\nloads", "tokens\nread", "tokens", "peak\nmemory", "tokens/s", "time")
+    figures = ("most\nloads", "tokens\nread", "tokens", "memory", "tokens/s", "time")
     table = _table(("model", "work"), figures)
     for cost in budget.costs:
         table.add_row(

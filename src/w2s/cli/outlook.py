@@ -95,14 +95,15 @@ def _disk(plan: Plan) -> str:
 
 
 def _memory(plan: Plan) -> str:
-    known = [cost for cost in plan.budget.costs if cost.memory_bytes is not None]
-    if not plan.budget.costs:
-        return "little"
-    if len(known) < len(plan.budget.costs):
+    if any(cost.memory_bytes is None for cost in plan.budget.costs):
         return "unknown: a model's size is not known here (--parameters)"
-    most = max(known, key=lambda cost: cost.memory_bytes or 0)
+    most = max(plan.budget.costs, key=lambda cost: cost.memory_bytes or 0, default=None)
+    if most is None or not most.memory_bytes:
+        return "little"
+    known = memory(most.memory_bytes)
+    known = f"{known} and activations" if most.kind == "train" else f"about {known}"
     free = "" if plan.free_memory is None else f", {memory(plan.free_memory)} free"
-    return f"{memory(most.memory_bytes or 0)} at most ({most.model} {most.kind}){free}"
+    return f"{known} ({most.model} {most.kind}){free}"
 
 
 def _time(plan: Plan) -> str:

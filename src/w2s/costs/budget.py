@@ -41,7 +41,7 @@ class Cost:
         loads: at most.
         prefill_tokens: read.
         tokens: written, or trained on.
-        memory_bytes: peak over all devices.
+        memory_bytes: over all devices, without activations and the process itself.
         seconds: of all steps.
         rate: their speed.
         least_bytes: of memory; what surely does not fit into less (`memory.least_bytes`).
@@ -115,8 +115,8 @@ def budget(
         if not group:
             continue
         characters = measured[role] or CHARACTERS_PER_TOKEN
-        peaks = [_peak(step, architectures[role], recipe, characters) for step in group]
-        peak = None if None in peaks else max(filter(None, peaks), default=0)
+        needed = [_memory(step, architectures[role], recipe, characters) for step in group]
+        most = None if None in needed else max(filter(None, needed), default=0)
         known = [memory.least_bytes(kind, s.work, architectures[role], recipe.engine, recipe.dtype) for s in group]
         least = None if None in known else max(filter(None, known), default=0)
         copies = memory.copies(kind, runtime, devices)
@@ -128,7 +128,7 @@ def budget(
                 loads=len(group),
                 prefill_tokens=sum(step.work.prefill_tokens(characters) for step in group),
                 tokens=sum(step.expected_tokens for step in group),
-                memory_bytes=None if peak is None else peak * copies,
+                memory_bytes=None if most is None else most * copies,
                 least_bytes=None if least is None else least * memory.least_copies(kind, runtime),
                 seconds=None if None in seconds else sum(filter(None, seconds)),
                 rate=rates.get(group[0].rate),
@@ -203,7 +203,7 @@ def _prompts(steps: Sequence[Step], role: str) -> list[str]:
     return [builder.prompt(question.question) for question in questions[:_SAMPLE]]
 
 
-def _peak(step: PlannedStep, model: Architecture, recipe: Recipe, characters_per_token: float) -> int | None:
+def _memory(step: PlannedStep, model: Architecture, recipe: Recipe, characters_per_token: float) -> int | None:
     if step.kind == "train":
         return model.training_bytes(step.work.lora)
     return memory.generation_bytes(step.work, model, recipe.engine, recipe.dtype, characters_per_token)

@@ -16,7 +16,7 @@ CACHE_BYTES = {"transformers": 4 * 2**30}
 def generation_bytes(
     work: Work, model: Architecture, engine: str, dtype: Dtype, characters_per_token: float
 ) -> int | None:
-    """Peak bytes of weights, keys and values; None: unknown, 0: a server.
+    """Most bytes of weights, keys and values, without activations; None: unknown, 0: a server.
 
     Demonstrations count once; prompts once per question with transformers, per row with vLLM.
     """

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from w2s.data.tables import plain
 from w2s.errors import UserError
@@ -13,6 +19,10 @@ from w2s.errors import UserError
 PREFIX = "hub:"
 _PART = r"\w[\w.-]*"
 _REFERENCE = re.compile(rf"hub:(?P<name>{_PART}/{_PART})(?::(?P<config>{_PART}))?/(?P<split>[\w.\-\[\]:%+]+)")
+
+
+KNOCK_SECONDS = 5.0
+"""For one connection to the hub (ours)."""
 
 
 class Reference(NamedTuple):
@@ -64,10 +74,53 @@ def fetched(name: str, config: str | None, split: str, place: str) -> Any:
             "needs the package `datasets`", file=place, hint="pip install datasets, or give a local file"
         ) from error
     try:
-        return datasets.load_dataset(name, config, split=split)
+        return load(datasets, name, config, split)
     except Exception as error:  # the hub's client raises dozens of unrelated types when it has no network
         raise UserError(
             f"cannot be fetched ({type(error).__name__}: {str(error)[:200]})",
             file=place,
             hint="check name, configuration, split and connection; or give a local file",
         ) from error
+
+
+_answers: ContextVar[Callable[[Any], bool]] = ContextVar("_answers", default=lambda datasets: True)
+
+
+@contextlib.contextmanager
+def without_retries() -> Iterator[None]:
+    """For a plan: where the hub takes no connection, its client is not left to try again for 23 seconds."""
+    before = _answers.set(cache(_knock))
+    try:
+        yield
+    finally:
+        _answers.reset(before)
+
+
+def load(datasets: Any, name: str, config: str | None, split: str) -> Any:
+    """`datasets.load_dataset`; `without_retries`, where the hub takes no connection, from the cache alone.
+
+    Raises:
+        Exception: whatever the hub's client raises; ConnectionError: no connection, and not in the cache.
+    """
+    if _answers.get()(datasets):
+        return datasets.load_dataset(name, config, split=split)
+    datasets.config.HF_HUB_OFFLINE = True
+    try:
+        return datasets.load_dataset(name, config, split=split)
+    except Exception as error:
+        raise ConnectionError(f"{datasets.config.HF_ENDPOINT} takes no connection") from error
+    finally:
+        datasets.config.HF_HUB_OFFLINE = False
+
+
+def _knock(datasets: Any) -> bool:
+    """Whether the hub takes a connection. Not tried where the client makes none, or makes it through a proxy."""
+    address, proxies = urlsplit(datasets.config.HF_ENDPOINT), getproxies()
+    if datasets.config.HF_HUB_OFFLINE or proxies.get(address.scheme) or proxies.get("all"):
+        return True
+    try:
+        port = address.port or {"http": 80}.get(address.scheme, 443)
+        socket.create_connection((address.hostname or "", port), KNOCK_SECONDS).close()
+    except (OSError, ValueError):  # ValueError: no port, or no name of a host
+        return False
+    return True

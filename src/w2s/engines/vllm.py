@@ -141,7 +141,7 @@ def sampling(request: Request, decoding: Decoding, ends: Sequence[int]) -> dict[
 
 
 def load_here(model: str | Path, loading: Loading) -> VllmEngine:
-    """As `load`, in this process and unchecked. Engines of one base share weights."""
+    """As `load`, in this process and unchecked but for adapters. Engines of one base share weights."""
     runtime = loading.runtime
     os.environ.update({name: os.environ.get(name, value) for name, value in vllm_base.ENVIRONMENT.items()})
     if runtime.threads:
@@ -171,6 +171,8 @@ def load_here(model: str | Path, loading: Loading) -> VllmEngine:
     except Exception as error:  # transformers and tokenizers share no base class
         reason = first_line(error)
         raise UserError(f"cannot be loaded ({type(error).__name__}: {reason})", file=str(reference)) from error
+    if adapter is not None:  # vLLM serves it without the parts that are missing
+        adapters.check(adapter, reference, config, loading.trust_remote_code)
     base = vllm_base.Base(
         resolved.path_or_id,
         resolved.revision,

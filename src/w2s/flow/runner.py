@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,8 +32,9 @@ def run(
     processes: Any = None,
     *,
     replace: bool = False,
+    last: Callable[[], None] | None = None,
 ) -> dict[str, StepOutcome]:
-    """Run the steps and their inputs; outcomes by name, inputs first.
+    """Run the steps and their inputs; outcomes by name, inputs first. `last` is called while the folder is still held.
 
     Raises:
         UserError: another process uses the folder; finished work would be replaced without `replace`; a step's input is
@@ -57,6 +58,8 @@ def run(
                 this.take(step)
         this.reach(durable=True)
         store.sweep(ended=True)
+        if last is not None:
+            last()
     return {step.name: this.outcomes[step.name] for step in order}
 
 

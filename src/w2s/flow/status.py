@@ -25,7 +25,7 @@ EVERY = 1.0
 """Seconds between two writings, at least."""
 
 State = Literal["running", "finished", "stopped", "damaged"]
-"""`damaged`: all steps have ended, and a record or an output is not as it was written."""
+"""`damaged`: all steps have ended, and a record, an output or the report is missing or not as it was written."""
 
 
 @dataclass(frozen=True, slots=True)

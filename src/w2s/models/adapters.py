@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +111,7 @@ def save_merged(base: Path, folder: Path, out: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    try:
+    with _fits(folder, base):
         network, info = AutoModelForCausalLM.from_pretrained(
             base,
             dtype=torch.float32,
@@ -121,6 +123,27 @@ def save_merged(base: Path, folder: Path, out: Path) -> None:
         whole.check(network, info, base)
         merge(network, folder).save_pretrained(out)
         AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False).save_pretrained(out)
+
+
+def check(folder: Path, base: str | Path, config: Any, trust_remote_code: bool) -> None:
+    """For an engine that attaches the adapter itself. Reads the base's `config` and none of its weights.
+
+    Raises:
+        UserError: as `attach`, or the adapter does not fit its base.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with _fits(folder, base):
+        with torch.device("meta"):  # shapes without memory
+            network = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
+        attach(network, folder, torch_device="cpu", low_cpu_mem_usage=True)
+
+
+@contextlib.contextmanager
+def _fits(folder: Path, base: str | Path) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # transformers and PEFT share no base class
         if lacks_memory(error) or isinstance(error, UserError):
             raise  # the files are right, or said to be wrong

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from w2s.config import load, references
 from w2s.config.schema import Run
-from w2s.data import disk
+from w2s.data import disk, hub
 from w2s.errors import UserError
 from w2s.flow.step import Step
 from w2s.flow.store import Store
@@ -49,7 +50,8 @@ def prepare(
     run = load.load(source, [*overrides, *options])
     folder = Path(out) if out is not None else Path("runs") / _folder_name(run)
     folder = folder / f"seed-{seed}" if one_of_several else folder
-    steps = build(run, planning)
+    with hub.without_retries() if planning else contextlib.nullcontext():
+        steps = build(run, planning)
     _refuse_to_overwrite_inputs(run, source, folder, steps)
     return Prepared(run, folder, steps)
 
@@ -91,15 +93,15 @@ def build(run: Run, planning: bool = False) -> list[Step]:
     Raises:
         UserError: unusable recipe or data.
     """
-    from w2s.recipe import baselines, strategies  # NumPy and more: after mistakes in a recipe have been reported
+    from w2s.recipe import baselines, names, strategies  # NumPy and more: after mistakes in a recipe have been reported
     from w2s.recipe.weak_to_strong import supervise
     from w2s.steps import settings
     from w2s.steps.graph import Graph
 
     g = Graph(run, planning)
-    names = run.recipe.strategies
-    strategies.refuse_weighted(names, run.recipe.trainer)
-    chosen = {name: strategies.find(name) for name in (strategies.every(g) if names == ("all",) else names)}
+    listed = run.recipe.strategies
+    strategies.refuse_weighted(listed, run.recipe.trainer)
+    chosen = {name: strategies.find(name) for name in (strategies.every(g) if listed == ("all",) else listed)}
     start = supervise(g)
     baselines.untrained(g, start)
     baselines.naive(g, start)
@@ -108,4 +110,4 @@ def build(run: Run, planning: bool = False) -> list[Step]:
     for name, model in made.items():
         g.strategy(name, model, controls.get(name))
     baselines.ceiling(g)
-    return [settings.step(run), *g.finish(baselines.FLOOR, baselines.CEILING)]
+    return [settings.step(run), *g.finish(baselines.FLOOR, baselines.CEILING, names.built_in(run.recipe, chosen))]

@@ -49,10 +49,15 @@ def controls(g: Graph, start: Supervision, strategies: Mapping[str, Strategy]) -
             own = g.majority("control_answers", g.sample("control_samples", g.recipe.strong, start.demonstrations))
             M = g.recipe.strong
             model = strategy(g.control(), replace(start, weak_model=M, weak=own, shown=start.demonstrations))
-            names[name] = CONTROL if strategy is weak_to_strong else f"control_{name.rpartition(':')[2]}"
+            names[name] = control_of(name, strategy)
             what = "the strong model's own majority in place of the weak answers; only the demonstrations are weak"
             g.evaluate(names[name], model, what=what if strategy is weak_to_strong else f"control of {name}")
     return names
+
+
+def control_of(name: str, strategy: Strategy) -> str:
+    """The name of a strategy's control."""
+    return CONTROL if strategy is weak_to_strong else f"control_{name.rpartition(':')[2]}"
 
 
 def ceiling(g: Graph) -> None:

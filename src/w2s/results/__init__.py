@@ -10,6 +10,7 @@ from typing import Any
 
 from w2s.config import schema
 from w2s.data import disk
+from w2s.flow.store import Store
 from w2s.results import collect, page
 
 RESULTS, PAGE = "results.json", "report.html"
@@ -32,6 +33,17 @@ def write(folder: Path, run: schema.Run) -> dict[str, Any]:
     _replace(folder / RESULTS, content)
     _replace(folder / PAGE, text + _mark(content, text))
     return results
+
+
+def missing(folder: Path) -> list[str]:
+    """A line for each of `results.json` and `report.html` that is not there although all steps of the run have ended.
+
+    None for earlier versions.
+    """
+    left = Store(folder).left()
+    ended = left is not None and not left[0]
+    absent = [name for name in (RESULTS, PAGE) if ended and not os.path.lexists(folder / name)]
+    return [f"report missing: {name}; `w2s report` writes it again" for name in absent]
 
 
 def changed(folder: Path) -> list[str]:

@@ -39,12 +39,18 @@ class Graph(ReinforceBuilder):
         shared._prefix = ""
         return shared
 
-    def finish(self, floor: str, ceiling: str) -> list[Step]:
+    def finish(self, floor: str, ceiling: str, built_in: Sequence[str]) -> list[Step]:
         """All steps; the first lists what is evaluated.
 
+        `built_in`: names that `against` may have although this recipe does not evaluate them.
+
         Raises:
-            UserError: `evaluation.models` names an unknown model.
+            UserError: `evaluation.models` or `against` names an unknown model.
         """
+        comparable = dict.fromkeys((*self._evaluated, *built_in))
+        for model in self._evaluated.values():
+            for other in model.against:
+                one_of(f"model to compare {model.name} with", other, comparable, "strategies")
         evaluation = self.recipe.evaluation
         known = {*self._evaluated, *type(evaluation)().models}  # a run may lack one of the default's
         unknown = [name for name in evaluation.models if name not in known]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from w2s.data import hub
 from w2s.errors import UserError
 
 
@@ -21,7 +22,7 @@ def published(dataset: str, subset: str | None, split: str) -> list[dict[str, An
     except ImportError as error:
         raise UserError(f"{dataset} needs the package `datasets`", hint=f"pip install datasets, or {hint}") from error
     try:
-        return list(datasets.load_dataset(dataset, subset, split=split))
+        return list(hub.load(datasets, dataset, subset, split))
     except Exception as error:  # the hub's client raises dozens of unrelated types when it has no network
         raise UserError(
             f"{dataset} cannot be fetched ({type(error).__name__}: {str(error)[:200]})", field="task", hint=hint

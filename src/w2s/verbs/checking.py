@@ -52,7 +52,7 @@ def check(folder: Path) -> Checked:
         known.update(store.added(record))  # among the damages already
         files, size = files + len(record["files"]), size + sum(file["bytes"] for file in record["files"])
     problems += [f"extra: {name} is on no record" for name in _here(folder, store) if name not in known]
-    return Checked(files, size, problems + results.changed(folder), store.unfinished())
+    return Checked(files, size, problems + (results.missing(folder) or results.changed(folder)), store.unfinished())
 
 
 def _here(folder: Path, store: Store) -> Iterator[str]:

@@ -25,7 +25,7 @@ def test_the_answer_comes_in_order_and_at_most_80_wide() -> None:
     assert lines[0].startswith("missing   strong: there is no model './nope'") and lines[1].startswith(" " * 10)
     assert lines[-6:] == [
         "disk      427 GB at most, 3 GB free, and 14 GB of models to fetch",
-        "memory    20.0 GiB at most (strong train), 1.0 GiB free",
+        "memory    20.0 GiB and activations (strong train), 1.0 GiB free",
         "time      2 h 07 min",
         "steps     1 run, not made yet: m",
         "          --steps shows each with its tokens and time",
@@ -42,6 +42,13 @@ def test_what_is_unknown_is_said() -> None:
         "memory    unknown: a model's size is not known here (--parameters)",
         "time      unknown: --speed-test measures it",
     ]
+
+
+def test_of_a_generation_memory_is_about_what_is_said() -> None:
+    """3 GiB = 3 * 2**30 bytes; the engine `scripted` has no model, and needs 0."""
+    for bytes_, said in ((3 * 2**30, "about 3.0 GiB (strong generate)"), (0, "little")):
+        cost = Cost("strong", "generate", 1, 0, 5, bytes_, 60.0, None)
+        assert outlook.lines(made(cost=cost))[2] == f"memory    {said}"
 
 
 def test_a_finished_run_is_one_line() -> None:

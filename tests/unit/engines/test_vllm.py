@@ -168,6 +168,25 @@ def _adapter(folder: Path, rank: int) -> Path:
     return folder
 
 
+@pytest.mark.filterwarnings("ignore:Found missing adapter keys")
+def test_an_adapter_without_its_parts_is_refused_before_vllm_loads_anything(monkeypatch, tmp_path) -> None:
+    import peft
+    from safetensors import torch as safetensors
+    from transformers import AutoModelForCausalLM
+
+    network = AutoModelForCausalLM.from_pretrained(models.resolve("w2s:tiny-weak").path_or_id)
+    peft.get_peft_model(network, peft.LoraConfig(target_modules=["q_proj"])).save_pretrained(tmp_path)
+    platforms = SimpleNamespace(current_platform=SimpleNamespace(is_cpu=lambda: True))
+    monkeypatch.setitem(sys.modules, "vllm.platforms", platforms)
+    monkeypatch.setattr(vllm_base, "ENVIRONMENT", {})
+    monkeypatch.setattr(vllm_base, "acquire", None)  # whoever loads fails
+    vllm.load_here(tmp_path, UNCHECKED)
+    weights = safetensors.load_file(tmp_path / "adapter_model.safetensors")
+    safetensors.save_file(dict(list(weights.items())[1:]), tmp_path / "adapter_model.safetensors")
+    with pytest.raises(UserError, match=r"parts are missing: .*q_proj\.lora_A"):
+        vllm.load_here(tmp_path, UNCHECKED)
+
+
 def test_the_mark_of_the_end_of_a_turn_ends_a_text(monkeypatch) -> None:
     """As a token: vLLM looks for stop strings in texts without special tokens, as we do."""
     given: list[dict[str, Any]] = []

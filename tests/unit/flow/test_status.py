@@ -41,6 +41,12 @@ def steps(folder: Path, **params: object) -> list[Step]:
     return [Step("first", first), Step("second", second, {"folder": str(folder), **params})]
 
 
+def reported(folder: Path) -> None:
+    """In place of `results.write`."""
+    (folder / "results.json").write_text("{}")
+    (folder / "report.html").write_text("<html></html>")
+
+
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     SEEN.clear()
@@ -178,12 +184,39 @@ def test_it_is_written_now_and_then_only(tmp_path: Path, monkeypatch: pytest.Mon
 def test_of_several_seeds_each_is_named(tmp_path: Path) -> None:
     for seed in (0, 1):
         folder = tmp_path / f"seed-{seed}"
-        runner.run(steps(folder), folder, Runtime())
+        runner.run(steps(folder), folder, Runtime(), last=lambda folder=folder: reported(folder))
     assert [Path(each.folder).name for each in w2s.status(tmp_path)] == ["seed-0", "seed-1"]
     done = CliRunner().invoke(app, ["status", str(tmp_path)])
     assert done.stdout == "seed-0: finished, 2 of 2 steps done\nseed-1: finished, 2 of 2 steps done\n"
     found = json.loads(CliRunner().invoke(app, ["status", str(tmp_path), "--json"]).stdout)
     assert [each["state"] for each in found] == ["finished", "finished"]
+
+
+@pytest.mark.parametrize("name", ["results.json", "report.html"])
+def test_a_run_without_its_report_is_not_finished(tmp_path: Path, name: str) -> None:
+    """Its report is the last that a run writes, or somebody removed it; whichever, the same command writes it."""
+    runner.run(steps(tmp_path), tmp_path, Runtime(), last=lambda: reported(tmp_path))
+    assert [each.state for each in w2s.status(tmp_path)] == ["finished"]
+    (tmp_path / name).unlink()
+    (found,) = w2s.status(tmp_path)
+    assert (found.state, found.ended, found.of) == ("damaged", 2, 2)
+    line = f"report missing: {name}; `w2s report` writes it again"
+    assert found.problems == w2s.check(tmp_path).problems == [line]
+    said = CliRunner().invoke(app, ["status", str(tmp_path)]).stdout
+    assert said.startswith(f"damaged: 2 of 2 steps done\n  {line}\n") and "the same `w2s run`" in said
+
+
+def test_a_run_that_writes_its_report_is_running(tmp_path: Path) -> None:
+    seen: list[status.Status] = []
+    runner.run(steps(tmp_path), tmp_path, Runtime(), last=lambda: seen.extend(w2s.status(tmp_path)))
+    assert [(each.state, each.ended, each.of) for each in seen] == [("running", 2, 2)]
+
+
+def test_a_stopped_run_has_no_report_to_miss(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(steps(tmp_path, stops=True), tmp_path, Runtime())
+    (found,) = w2s.status(tmp_path)
+    assert (found.state, found.problems, w2s.check(tmp_path).problems) == ("stopped", [], [])
 
 
 def test_a_folder_without_a_run(tmp_path: Path) -> None:
@@ -211,6 +244,7 @@ def test_a_line_of_a_live_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_seed_that_has_not_begun_is_named_beside_the_others(tmp_path: Path) -> None:
     runner.run(steps(tmp_path / "seed-0"), tmp_path / "seed-0", Runtime())
     (tmp_path / "seed-1").mkdir()
+    reported(tmp_path / "seed-0")
     done = CliRunner().invoke(app, ["status", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "seed-0: finished, 2 of 2 steps done" in done.stdout

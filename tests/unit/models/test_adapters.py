@@ -103,10 +103,11 @@ PART, ELSEWHERE = "layers.1.self_attn.q_proj", "layers.77.self_attn.q_proj"
 )
 @pytest.mark.filterwarnings("ignore:Found missing adapter keys")
 def test_an_adapter_that_fits_its_base_in_part_is_refused(trained: Path, kept: bool, added: bool, message: str) -> None:
-    """PEFT warns of missing parts, and drops surplus ones without a word."""
+    """PEFT warns of missing parts, and drops surplus ones without a word; vLLM serves what is there."""
     from safetensors import torch as safetensors
 
     adapters.attach(_network(), trained)
+    adapters.check(trained, "base", _network().config, False)
     file = trained / adapters.WEIGHTS
     weights = safetensors.load_file(file)
     moved = {name.replace(PART, ELSEWHERE): value.clone() for name, value in weights.items() if PART in name}
@@ -114,3 +115,12 @@ def test_an_adapter_that_fits_its_base_in_part_is_refused(trained: Path, kept: b
     safetensors.save_file(weights | moved if added else weights, file)
     with pytest.raises(UserError, match=message):
         adapters.attach(_network(), trained)
+    with pytest.raises(UserError, match=message):
+        adapters.check(trained, "base", _network().config, False)
+
+
+def test_an_adapter_of_another_rank_than_it_says_is_refused(trained: Path) -> None:
+    config = json.loads((trained / adapters.CONFIG).read_text())
+    (trained / adapters.CONFIG).write_text(json.dumps(config | {"r": 3}))
+    with pytest.raises(UserError, match=r"does not fit its base base \(RuntimeError: .*\n.*base_model_name_or_path"):
+        adapters.check(trained, "base", _network().config, False)

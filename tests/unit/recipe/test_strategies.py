@@ -12,10 +12,11 @@ import pytest
 
 from w2s import recipe
 from w2s.config import load
+from w2s.config.choices import LOSSES
 from w2s.errors import UserError
 from w2s.flow.step import Step
 from w2s.method.selector import Judged
-from w2s.recipe import strategies
+from w2s.recipe import names, strategies
 from w2s.records import Answered
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
@@ -199,6 +200,40 @@ def test_a_strategy_s_own_faults_are_named_before_anything_runs(folder: Path, co
     module.write_text(module.read_text() + f"\n\n{code}\n")
     with pytest.raises(UserError, match=rf"(?s){says}"):
         built(folder, f"strategies={module.stem}:mine")
+
+
+MINE = (
+    "\n\ndef mine(g, start):\n    model = g.fine_tune('y', g.recipe.strong, g.all_examples('x', start.icl))\n"
+    "    g.evaluate('y', model, against={against})\n    return model\n"
+)
+
+
+@pytest.mark.parametrize(("against", "meant"), [("['weak_icl', 'm_plsu']", "m_plus"), ("['y_']", "y")])
+def test_a_name_in_a_comparison_that_no_model_has_is_refused(folder: Path, against: str, meant: str) -> None:
+    (module,) = folder.glob("recipe_*.py")
+    module.write_text(module.read_text() + MINE.format(against=against))
+    says = rf"(?s)\[strategies\]: no model to compare y with is called '\w+' \(did you mean '{meant}'\?\).*: weak_floor"
+    with pytest.raises(UserError, match=says):
+        built(folder, f"strategies={module.stem}:mine", "baselines=[weak_floor]")
+
+
+def test_a_comparison_may_name_a_built_in_model_that_the_recipe_does_not_make(folder: Path) -> None:
+    (module,) = folder.glob("recipe_*.py")
+    absent = ["control_strong_only", "m_plus", "m_pro_simpo", "m_pro_hinge", "stage1_iter2_icl_ft", "scpo",
+              "control_mine", "control_trust"]  # fmt: skip
+    module.write_text(module.read_text() + MINE.format(against=absent))
+    steps = built(folder, f"strategies={module.stem}:mine", "baselines=[weak_floor]")
+    assert [model.name for model in steps["models"].params.models] == ["weak_floor", "y"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("trainer", ["w2s", "trl"])
+def test_every_model_of_a_built_in_strategy_may_be_compared_with(trainer: str) -> None:
+    """Those that are evaluated are among the names that stand for built-in models; TRL's trainers alone do online."""
+    sizes = ["task.train_1=6", "task.train_2=5", "task.test=5", "strategies=all", "models.second=w2s:tiny-weak"]
+    run = load.load("tiny", [*sizes, f"trainer={trainer}", "stage1_iterations=3", f"preference.losses={[*LOSSES]}"])
+    steps = {step.name: step for step in recipe.build(run, True)}
+    evaluated = {model.name for model in steps["models"].params.models}  # type: ignore[union-attr]
+    assert evaluated <= {*names.built_in(run.recipe, {})} and len(evaluated) > 20
 
 
 def test_the_guide_s_strategy_builds_and_its_rule_decides(folder: Path) -> None:
