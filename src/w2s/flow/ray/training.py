@@ -114,7 +114,7 @@ class _Box:
 
 
 class _Listener:
-    """A thread that passes on what is told, while its block runs; `late`: nothing was for LATE_SECONDS."""
+    """A thread that passes on messages, while its block runs; `late`: nothing was for LATE_SECONDS."""
 
     def __init__(self, ray: Any, box: Any, hear: Callable[..., None], late: Callable[[], None]) -> None:
         self._ray, self._box, self._hear, self._late = ray, box, hear, late
