@@ -97,7 +97,6 @@ class _Box:
 
     def __init__(self) -> None:
         self._messages: list[tuple[Any, ...]] = []
-        self._result: Any = None
 
     def tell(self, message: tuple[Any, ...]) -> None:
         self._messages.append(message)
