@@ -51,8 +51,8 @@ def run(
         With `seeds` that of `out`/results.json: means over seeds (`w2s.results.several.summarise`).
 
     Raises:
-        UserError: unusable input, something missing (`w2s.preflight`), a folder in use, or finished work of other
-            settings: before anything is computed with any seed. Finished steps stay.
+        UserError: unusable input, something missing (`w2s.preflight`), a folder in use, finished work of other
+            settings, or seeds of several recipes: before anything is computed with any seed. Finished steps stay.
     """
     if seeds is not None:
         from w2s.api.seeds import several
@@ -231,6 +231,7 @@ def _run_seeds(runs: Sequence[Prepared], observer: Observer | None, replace: boo
 
     folder = runs[0].folder.parent
     folders.refuse_run(folder)
+    folders.refuse_several(folder, {prepared.folder: prepared.run for prepared in runs})
     known: set[str] = set()
     plans = []
     for prepared in runs:

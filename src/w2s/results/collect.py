@@ -89,6 +89,11 @@ def damage(folder: Path) -> list[str]:
     return found
 
 
+def undamaged(models: Iterable[str], damaged: Sequence[str]) -> set[str]:
+    """The models whose test answers no line of `damage` names."""
+    return {name for name in models if not any(f"data/test_{name}.jsonl" in line for line in damaged)}
+
+
 def collect(folder: Path, run: schema.Run) -> dict[str, Any]:
     """The fields of `results.json`, as fractions of one.
 
@@ -107,7 +112,7 @@ def collect(folder: Path, run: schema.Run) -> dict[str, Any]:
     measured = {name: _measured(answers[name]) | sampled[name] for name in sampled if name in answers}
     accuracy = {name: result["accuracy"] for name, result in measured.items()}
     damaged = damage(folder)
-    sound = {name for name in accuracy if not any(f"data/test_{name}.jsonl" in line for line in damaged)}
+    sound = undamaged(accuracy, damaged)
     decisive = headline.comparisons(outline, {name: accuracy[name] for name in sound})
     asked = verdicts.asked(outline, sound)
     tested = [*(each[1:] for each in asked), *outline.comparisons, *(c[:2] for c in decisive)]

@@ -13,7 +13,7 @@ from w2s.config import load, schema
 from w2s.data import disk
 from w2s.errors import UserError
 from w2s.results import comparison, page
-from w2s.results.collect import Rows, collect, read_answers, read_records
+from w2s.results.collect import Rows, collect, read_answers, read_records, undamaged
 from w2s.results.outline import read_outline
 from w2s.results.several import Right, SeedRun, summarise
 
@@ -55,14 +55,16 @@ def read(folders: Sequence[Path]) -> list[tuple[str, list[SeedRun]]]:
 
 
 def seed_run(folder: Path, run: schema.Run) -> SeedRun:
-    """One run's results and verdicts, from its records and answers.
+    """One run's results and verdicts, from its records and answers; no verdicts of damaged files.
 
     Raises:
         UserError: the folder holds no run.
     """
     results = collect(folder, run)
     outline = read_outline(read_records(folder), run.recipe)
-    right = {name: verdicts(read_answers(folder, [name]).get(name, {})) for name in results["models"]}
+    sound = undamaged(results["models"], results["damage"])
+    answers = read_answers(folder, [name for name in results["models"] if name in sound])
+    right = {name: verdicts(rows) for name, rows in answers.items()}
     return SeedRun(run.recipe.seed, str(folder), results, outline, right)
 
 
@@ -164,6 +166,23 @@ def over_seeds(folder: Path) -> dict[str, Any]:
     results = summarise(groups[0][1])
     write(folder, results, groups[0][1])
     return results
+
+
+def refuse_several(folder: Path, runs: Mapping[Path, schema.Run]) -> None:
+    """UserError: with these runs, by their folders, its folders seed-N would be of several recipes."""
+    others = [place for place in seed_folders(folder) if place not in runs and (place / "recipe.yaml").is_file()]
+    every = [*runs.values(), *map(recipe_of, others)]
+    if fields := differing(every):
+        among = bool(differing(list(runs.values())))
+        raise UserError(
+            f"its folders seed-N would be of several recipes, which differ in {', '.join(fields[:3])}",
+            file=folder,
+            field="--seeds",
+            expected="runs that differ in seed and task.data_seed only",
+            hint="run each by itself, with --seed N and a folder of its own (--out)"
+            if among
+            else "give another folder with --out, or all seeds of this folder and --replace",
+        )
 
 
 def differing(runs: Sequence[schema.Run]) -> list[str]:

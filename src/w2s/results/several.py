@@ -20,7 +20,10 @@ Right = Mapping[str, float]
 
 @dataclass(frozen=True)
 class SeedRun:
-    """A run of one seed: its `results.json`, what it evaluates, and each model's verdicts on test questions."""
+    """A run of one seed: its `results.json`, what it evaluates, and each model's verdicts on test questions.
+
+    `right` has no model whose answers are damaged.
+    """
 
     seed: int
     folder: str
@@ -33,7 +36,7 @@ class SeedRun:
 class Joined:
     """What some models got right: outcomes[seed][model][question], with seeds on which all answered equal questions.
 
-    `same`: the questions are those that all these seeds share; else each seed has its own.
+    `same`: all these seeds have equal questions; else each counts with its own, also where they share some.
     """
 
     seeds: tuple[int, ...]
@@ -65,12 +68,12 @@ def join(tables: Mapping[int, Sequence[Right]]) -> Joined | None:
     if not tables:
         return None
     keys = {seed: list(found[0]) for seed, found in tables.items()}
-    shared = set.intersection(*map(set, keys.values()))
-    if shared:
-        order = [key for key in next(iter(keys.values())) if key in shared]
-        keys = {seed: order for seed in keys}
+    order = next(iter(keys.values()))
+    same = all(set(order) == set(of) for of in keys.values())
+    if same:
+        keys = dict.fromkeys(keys, order)
     outcomes = (tuple(tuple(rows[key] for key in keys[seed]) for rows in found) for seed, found in tables.items())
-    return Joined(tuple(tables), tuple(outcomes), bool(shared))
+    return Joined(tuple(tables), tuple(outcomes), same)
 
 
 def summarise(runs: Sequence[SeedRun]) -> dict[str, Any]:
@@ -167,8 +170,10 @@ def _model(entry: Entry, runs: Sequence[SeedRun]) -> dict[str, Any] | None:
     by_seed = {run.seed: run.results["models"][entry.name] for run in runs if run.seed in of.seeds}
     shares = {str(seed): model["accuracy"] for seed, model in by_seed.items()}
     gap = _ratio(runs, (entry.name, outline.floor, outline.floor, outline.ceiling))
-    recovered = [model["pgr"] for model in by_seed.values() if model["pgr"] is not None]
-    fixed = entry.name in (outline.floor, outline.ceiling)  # 0 and 1, on any questions
+    ends = {outline.floor, outline.ceiling}
+    sound = {run.seed for run in runs if ends <= run.right.keys()}
+    recovered = [model["pgr"] for seed, model in by_seed.items() if seed in sound and model["pgr"] is not None]
+    fixed = entry.name in ends  # 0 and 1, on any questions
     return {
         "accuracy": mean(shares.values()),
         **_intervals(share, most=1.0),
@@ -187,13 +192,16 @@ def _model(entry: Entry, runs: Sequence[SeedRun]) -> dict[str, Any] | None:
 
 
 def _strategy(name: str, runs: Sequence[SeedRun], models: Mapping[str, Any]) -> dict[str, Any] | None:
-    found = [run.results["strategies"][name] for run in runs if name in run.results["strategies"]]
-    model, control = found[0]["model"], found[0].get("control")
-    if model not in models:
+    made = [(run, of) for run in runs if (of := run.results["strategies"].get(name)) and of["model"] in run.right]
+    found = [each for _, each in made]
+    if not found or found[0]["model"] not in models:
         return None
+    model, control = found[0]["model"], found[0].get("control")
     outline = runs[0].outline
+    compared = {model, control, outline.floor, outline.ceiling}
     brought = None if control is None else _ratio(runs, (model, control, outline.floor, outline.ceiling))
-    brought_by = [each["weak_contribution"] for each in found if each["weak_contribution"] is not None]
+    by_seed = [each["weak_contribution"] for run, each in made if compared <= run.right.keys()]
+    brought_by = [value for value in by_seed if value is not None]
     fields = ("accuracy", "ci95", "spread", "pgr", "pgr_ci95", "pgr_spread")
     return {
         "model": model,
@@ -255,14 +263,23 @@ def _caveats(runs: Sequence[SeedRun], models: Mapping[str, Any]) -> list[str]:
         found.append("no PGR: the 95 % interval of ceiling - floor, over seeds and questions, includes 0")
     if every == 1:
         return [*found, f"one seed ({runs[0].seed}): intervals allow for other questions, not for another seed"]
-    of = joined(runs, (next(iter(models)),)) if models else None
+    most = max(models, key=lambda name: len(models[name]["by_seed"]), default=None)
+    of = joined(runs, (most,))
     if of is not None and not of.same:
-        return [*found, f"{every} seeds with test questions of their own: intervals are over seeds, and cover both"]
+        some = ", some of them in several seeds" if _share_some(runs) else ""
+        own = f"{every} seeds with test questions of their own{some}"
+        return [*found, f"{own}: intervals are over seeds, and cover both"]
     shared = f" {of.n:,}" if of is not None else ""
     return [
         *found,
         f"{every} seeds, the same{shared} test questions: intervals allow for other seeds and other questions",
     ]
+
+
+def _share_some(runs: Sequence[SeedRun]) -> bool:
+    """Whether a question is in the test sets of several seeds."""
+    asked = [set[str]().union(*run.right.values()) for run in runs]
+    return len(set[str]().union(*asked)) < sum(map(len, asked))
 
 
 def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -22,7 +22,7 @@ _GRADED = "the output of `w2s grade --out`, or data/test_NAME.jsonl of a run"
 class Comparison:
     """What was compared, by letter, and a row per comparison (`w2s.results.comparison.compare`).
 
-    `caveats`: runs that are damaged or not finished, and files that are copies.
+    `caveats`: runs that are damaged or not finished, models left out for damage, and files that are copies.
     """
 
     names: dict[str, str]
@@ -73,7 +73,9 @@ def _copies(files: Sequence[Path]) -> list[str]:
 
 def _caveats(run: SeedRun) -> list[str]:
     unfinished = [] if run.results["finished"] else [f"{run.folder}: the run is not finished"]
-    return [*(f"{run.folder}: damage: {line}" for line in run.results["damage"]), *unfinished]
+    lost = [name for name in run.results["models"] if name not in run.right]
+    left_out = [f"{run.folder}: left out, as their answers are damaged: {', '.join(lost)}"] if lost else []
+    return [*(f"{run.folder}: damage: {line}" for line in run.results["damage"]), *left_out, *unfinished]
 
 
 def _letter(place: int) -> str:
@@ -85,6 +87,11 @@ def _folder(folder: Path) -> tuple[str, list[SeedRun]]:
     if len(groups) > 1:
         raise UserError("holds runs of several recipes", file=folder, hint="give their folders seed-N by themselves")
     name, runs = groups[0]
+    damaged = [line for run in runs for line in run.results["damage"]]
+    if damaged and not any(run.right for run in runs):
+        raise UserError(
+            f"has no sound answers: {damaged[0]}", file=folder, hint="the same command as for the run makes them again"
+        )
     if not any(run.right for run in runs):
         raise UserError("no model of it is evaluated", file=folder, hint="let the run go on; the same command does")
     return name, runs

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+import w2s
 from w2s import results as results_of_run
-from w2s.config import schema
+from w2s.config import load, schema
 from w2s.config.schema import Runtime
 from w2s.data import jsonl
+from w2s.errors import UserError
 from w2s.flow import runner
 from w2s.flow.step import Context, Step
 from w2s.results import collect, table
@@ -99,3 +102,52 @@ def test_records_of_an_earlier_run_are_not_this_run_s_damage(folder: Path) -> No
     (folder / "records" / "evaluate_weak_floor.json").write_text("{}")
     (folder / "data" / "test_strong_ceiling.jsonl").unlink()
     assert collect.damage(folder) == []
+
+
+@pytest.fixture
+def study(folder: Path, tmp_path: Path) -> Path:
+    """Seeds 0 and 1, equal; in seed 1 three wrong answers of m_plus were made right by hand, so 9 of 10."""
+    parts, out = list(folder.iterdir()), tmp_path / "study"
+    for seed in (0, 1):
+        place = out / f"seed-{seed}"
+        place.mkdir(parents=True)
+        for part in parts:
+            (shutil.copytree if part.is_dir() else shutil.copy)(part, place / part.name)
+        (place / "recipe.yaml").write_text(load.dump(load.load("tiny", [f"seed={seed}"])))
+    edit(out / "seed-1", "m_plus")
+    return out
+
+
+def edit(folder: Path, name: str) -> None:
+    path = folder / "data" / f"test_{name}.jsonl"
+    path.write_text(path.read_text().replace('"wrong"', '"correct"', 3))
+
+
+def test_over_seeds_edited_answers_do_not_count(study: Path) -> None:
+    """Of seed 0 alone: 0.6, and PGR (0.6 - 0.2) / (1.0 - 0.2) = 0.5. The floor has both seeds."""
+    results = w2s.report(study)
+    plus = results["models"]["m_plus"]
+    assert plus["by_seed"] == {"0": 0.6} and plus["accuracy"] == 0.6 and plus["pgr"] == pytest.approx(0.5)
+    assert results["paired"]["m_plus vs weak_floor"]["by_seed"] == pytest.approx({"0": 0.4})
+    assert results["models"]["weak_floor"]["by_seed"] == {"0": 0.2, "1": 0.2}
+    assert "not all seeds have m_plus: their means are over those that have" in results["caveats"]
+    assert any(line.startswith("seed 1: output changed on disk: data/test_m_plus") for line in results["damage"])
+
+
+def test_over_seeds_no_pgr_rests_on_an_edited_floor(study: Path) -> None:
+    """full_weak_ft: (0.4 - 0.2) / (1.0 - 0.2) = 0.25 in seed 0; with the floor of seed 1, 0.5 by hand, it is -0.2."""
+    edit(study / "seed-1", "weak_floor")
+    full = w2s.report(study)["models"]["full_weak_ft"]
+    assert full["by_seed"] == {"0": 0.4, "1": 0.4}
+    assert full["pgr"] == pytest.approx(0.25) and full["pgr_spread"] == pytest.approx([0.25, 0.25])
+
+
+def test_edited_answers_are_not_compared(study: Path) -> None:
+    seed_0, seed_1 = study / "seed-0", study / "seed-1"
+    found = w2s.compare(seed_0, seed_1)
+    assert {row["model"] for row in found.rows} == RIGHT.keys() - {"m_plus"}
+    assert f"{seed_1}: left out, as their answers are damaged: m_plus" in found.caveats
+    for name in RIGHT:
+        (seed_1 / "data" / f"test_{name}.jsonl").write_text("")
+    with pytest.raises(UserError, match="has no sound answers: output changed on disk"):
+        w2s.compare(seed_0, seed_1)

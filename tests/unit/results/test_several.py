@@ -99,6 +99,36 @@ def test_seeds_with_questions_of_their_own(study: Path, answers: Callable[..., N
     assert results["models"]["m_plus"]["ci95_seeds"] is None
 
 
+def test_seeds_that_share_some_questions_count_with_their_own(study: Path, answers: Callable[..., None]) -> None:
+    """Seed 1 shares question 0 alone. m_plus 0.6, 0.8, 0.6 less 0.2 of the floor: 0.4, 0.6, 0.4, of all ten each."""
+    for path in (study / "seed-1" / "data").glob("test_*.jsonl"):
+        answers(study / "seed-1", path.stem[5:], question=lambda n: f"Question {n}?" if n == 0 else f"Other {n}?")
+    results = w2s.report(study)
+    test, plus = results["paired"]["m_plus vs weak_floor"], results["models"]["m_plus"]
+    assert (test["n"], test["same_questions"], plus["n"]) == (10, False, 10)
+    assert test["by_seed"] == pytest.approx({"0": 0.4, "1": 0.6, "2": 0.4})
+    assert test["difference"] == pytest.approx(1.4 / 3) and plus["pgr"] == pytest.approx(1.4 / 3 / 0.8)
+    own = "3 seeds with test questions of their own, some of them in several seeds"
+    assert results["caveats"][-1] == f"{own}: intervals are over seeds, and cover both"
+
+
+def test_recipes_whose_seeds_share_some_questions_are_compared_on_those_of_each_seed(
+    study: Path, tmp_path: Path, answers: Callable[..., None], model: Callable[..., None]
+) -> None:
+    """Of seed 1 the other recipe has question 9 in other words: m_plus 6 against 9 of 10, then 8 against 8 of 9."""
+    other = tmp_path / "other"
+    for seed in (0, 1):
+        shutil.copytree(study / f"seed-{seed}", other / f"seed-{seed}")
+        recipe = load.load("tiny", [f"seed={seed}", "training.epochs=9"])
+        (other / f"seed-{seed}" / "recipe.yaml").write_text(load.dump(recipe))
+        model(other / f"seed-{seed}", "m_plus", range(0, 9 - seed))
+    answers(other / "seed-1", "m_plus", question=lambda n: f"Question {n}?" if n < 9 else "Other?")
+    row = next(row for row in w2s.compare(study, other).rows if row["model"] == "m_plus")
+    assert row["by_seed"] == pytest.approx({"0": -0.3, "1": 0}) and (row["only_a"], row["only_b"]) == (0, 3)
+    assert (row["n"], row["same_questions"]) == (9, False)
+    assert row["accuracy_a"] == pytest.approx((6 / 10 + 8 / 9) / 2)
+
+
 def test_a_list_of_folders_is_as_their_parent(study: Path, tmp_path: Path) -> None:
     out = tmp_path / "over"
     listed = w2s.report(study / "seed-2", study / "seed-0", study / "seed-1", out=out)

@@ -142,13 +142,14 @@ def test_the_command_prints_a_table_or_json(tmp_path: Path) -> None:
 
 
 def test_a_damaged_or_unfinished_run_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Its figures are compared all the same, from the answers that are there, and the caveat stands below them."""
+    """Where answers are whole, they are compared all the same, and the caveat stands below them."""
     for name in "ab":
         (tmp_path / name / "records").mkdir(parents=True)
 
     def read(places: list[Path]) -> list[Any]:
         place = places[0]
-        results = {"finished": place.name == "a", "damage": ["output changed on disk"] if place.name == "a" else []}
+        damage = ["output changed on disk"] if place.name == "a" else []
+        results = {"finished": place.name == "a", "damage": damage, "models": {"m": {}}}
         run = SeedRun(0, str(place), results, Outline((), {}, None, None), {"m": {"q": 1.0}})
         return [(str(place), [run])]
 
