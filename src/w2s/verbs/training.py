@@ -31,6 +31,8 @@ from w2s.verbs import training_rows
 
 OnProgress = Callable[[int, int], None]
 """Gets (steps done, steps in all)."""
+_MOVES = "moves"
+"""A file of the working place: the model is whole, and becomes `out`. Once that is done, the place has no model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +186,26 @@ def _refuse_to_overwrite(out: Path, model: Model, data: str | Path) -> None:
         path = disk.resolved(place)
         if path == target or path in target.parents or target in path.parents:
             raise UserError(f"would be written over {name}", file=out, field="--out", hint="give a folder of its own")
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        if (out / "config.json").is_file():  # its training was killed between the model's rename and the sweep
-            shutil.rmtree(_place(out), ignore_errors=True)
+    if _is_taken(out):
+        _sweep(_place(out))
         raise UserError("is not empty", file=out, field="--out", hint="give a new folder, or delete this one")
+
+
+def _is_taken(out: Path) -> bool:
+    return out.is_file() or (out.is_dir() and any(out.iterdir()))
 
 
 def _place(out: Path) -> Path:
     return out.absolute().with_name(f".{out.name}.training")
+
+
+def _sweep(place: Path) -> None:
+    """Remove the working place of a training that was killed after its model had become `out`."""
+    if not (place / _MOVES).is_file():
+        return
+    with contextlib.suppress(OSError), open(place / "lock", "wb") as held:
+        if disk.lock(held) and (place / _MOVES).is_file() and not (place / "model").exists():
+            shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager
@@ -214,9 +228,14 @@ def _working_place(out: Path) -> Iterator[Path]:
             )
         done = False
         try:
-            shutil.rmtree(place / "model", ignore_errors=True)
             with disk.writing(out):
+                (place / _MOVES).unlink(missing_ok=True)
+                shutil.rmtree(place / "model", ignore_errors=True)
                 yield place
+                (place / _MOVES).touch()
+                if _is_taken(out):
+                    hint = "move away what stands there, and give the same command again"
+                    raise UserError("was empty when the training began", file=out, field="--out", hint=hint)
                 (place / "model").replace(out)  # over an empty folder too
             done = True
         finally:
