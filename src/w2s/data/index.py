@@ -21,7 +21,7 @@ _MASKED = 64  # sample numbers below this are bits of one integer per question; 
 
 
 class Ledger:
-    """What was seen of each question (28 bytes); questions are numbers from 0."""
+    """What was seen of each question (29 bytes); questions are numbers from 0."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -32,11 +32,13 @@ class Ledger:
         """Of the first response."""
         self.texts = array("q")
         """Hashes of questions, 0 if unknown."""
+        self.own = array("B")
+        """1 where the file itself has the question."""
 
     def reserve(self, size: int) -> None:
         more = size - len(self.counts)
         if more > 0:
-            for column in (self._samples, self.counts, self.lines, self.texts):
+            for column in (self._samples, self.counts, self.lines, self.texts, self.own):
                 column.frombytes(bytes(more * column.itemsize))
 
     def enter(self, number: int, row: Row, raw: RawResponse, *, several: bool) -> int:
@@ -74,6 +76,7 @@ class Ledger:
             if self.texts[number] and self.texts[number] != digest:
                 raise another_question(row, raw.id, row.file, first)
             self.texts[number] = digest
+            self.own[number] |= not raw.supplied
         return sample
 
     def _has(self, number: int, sample: int) -> bool:
@@ -227,7 +230,7 @@ class Index:
             return
         if self.reader.numbered and beside.reader.numbered and alike:
             return
-        here, there = np.asarray(self._ledger.texts), np.asarray(beside._ledger.texts)
+        here, there = np.asarray(self._ledger.own), np.asarray(beside._ledger.own)
         shared = (np.asarray(self._ledger.counts) > 0) & (np.asarray(beside._ledger.counts) > 0)
         blind = shared & ((here == 0) | (there == 0))
         if not blind.any() and shared.any():

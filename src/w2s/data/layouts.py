@@ -62,7 +62,7 @@ def id_column(fields: Mapping[str, Any]) -> str | None:
 
 
 def as_w2s(layout: Layout, row: Row, raw: RawResponse, sample: int) -> Mapping[str, Any]:
-    """The response as a w2s row, with its other fields."""
+    """The response as a w2s row, with its other fields; `row` as `renamed` gives it."""
     if layout.name == "w2s":
         return row.fields if row.fields.get("id") is not None else {"id": raw.id, **without(row.fields, "id")}
     numbered = {"sample": sample} if sample or raw.sample is not None else {}

@@ -106,7 +106,9 @@ class Reader:
     def _read(self, row: Row, question_needed: bool) -> Sequence[RawResponse]:
         known = self._reading.questions
         found = self.layout.read(row, question_needed)
-        return [raw if raw.question else raw._replace(question=known.get(str(raw.id), "")) for raw in found]
+        return [
+            raw if raw.question else raw._replace(question=known.get(str(raw.id), ""), supplied=True) for raw in found
+        ]
 
     def _named(self, row: Row, number: int | None) -> Row:
         """The row with its id as "id"; `number` where the file has none.

@@ -14,7 +14,8 @@ Name = choices.Layout
 class RawResponse(NamedTuple):
     """One response of a row.
 
-    `question`: "" if missing. `sample`: None if not numbered. `cut`: `Row.cut`.
+    `question`: "" if missing. `sample`: None if not numbered. `cut`: `Row.cut`. `supplied`: the question does not stand
+    in the file, but in the one of --questions.
     """
 
     id: str | int
@@ -23,6 +24,7 @@ class RawResponse(NamedTuple):
     sample: int | None
     rest: Mapping[str, Any]
     cut: bool = False
+    supplied: bool = False
 
 
 class Layout(NamedTuple):

@@ -168,15 +168,17 @@ def questions(
 
 
 def _with_question(sides: dict[str, list[tuple[RawResponse, int]]]) -> dict[str, list[tuple[RawResponse, int]]]:
-    """The question of one file in the rows of those without."""
-    texts = [raw.question for side in sides.values() for raw, _ in side]
-    if all(texts):
+    """The question of one file in the rows of those without; that of --questions where no file has it."""
+    raws = [raw for side in sides.values() for raw, _ in side]
+    if not any(raw.supplied or not raw.question for raw in raws):
         return sides
-    known = next(filter(None, texts), "")
-    return {
-        role: [(raw if raw.question else raw._replace(question=known), sample) for raw, sample in side]
-        for role, side in sides.items()
-    }
+    known = max(raws, key=lambda raw: (bool(raw.question), not raw.supplied))
+
+    def asked(raw: RawResponse) -> RawResponse:
+        missing = raw.supplied or not raw.question
+        return raw._replace(question=known.question, supplied=known.supplied) if missing else raw
+
+    return {role: [(asked(raw), sample) for raw, sample in side] for role, side in sides.items()}
 
 
 def select(

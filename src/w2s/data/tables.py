@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import json
 import math
@@ -17,6 +18,7 @@ from w2s.errors import UserError, first_line
 _BATCH = 256  # rows of Parquet in memory
 _USUAL = {".tsv": "\t,;", ".csv": ",;\t"}  # with semicolons, as spreadsheets write it where the comma is in numbers
 _INTEGERS = ("sample", "epoch", "doc_id")
+_NUMBERS = ("weight", "first_weight")
 _LISTS = (*columns.SEVERAL, *columns.CONVERSATIONS)
 
 
@@ -106,6 +108,10 @@ def _cell(name: str, cell: str, path: str | Path, line: int) -> Any:
         return None
     if name in _INTEGERS and cell.strip().isdecimal() and len(cell) < 20:
         return int(cell)
+    if name in _NUMBERS:
+        with contextlib.suppress(ValueError):
+            number = float(cell)
+            return number if math.isfinite(number) else cell
     return cell.strip().casefold() == "true" if name == "cut" else cell
 
 

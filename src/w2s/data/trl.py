@@ -60,7 +60,7 @@ def formatted(row: dict[str, Any], format: RowFormat) -> dict[str, Any]:
     if format == "trl":
         return row
     texts = {name: row[name].removeprefix(" ") for name in ("completion", "chosen", "rejected") if name in row}
-    question = question_of(row["prompt"])
+    question = _question(row["prompt"])
     places: dict[str, Any]
     if format == "alpaca":
         places = {"prompt": {"instruction": question, "input": ""}, "completion": {"output": texts.get("completion")}}
@@ -78,6 +78,14 @@ def formatted(row: dict[str, Any], format: RowFormat) -> dict[str, Any]:
     for name, value in row.items():
         written |= places.get(name, {name: value})
     return written
+
+
+def _question(prompt: str) -> str:
+    """The bare question. A prompt of `PLAIN` has no demonstrations here: all of it is the question."""
+    start, end = "Question: ", "\nAnswer:"
+    if prompt.startswith(start) and prompt.endswith(end):
+        return prompt.removeprefix(start).removesuffix(end)
+    return question_of(prompt)
 
 
 def dataset_info(file: str, format: RowFormat, *, pairs: bool) -> dict[str, Any]:

@@ -150,11 +150,19 @@ class Golds:
         if text is not None and raw.question.strip():
             if text != _digest(raw.question):
                 raise index.another_question(row, raw.id, self.file, self._lines[number])
-        elif self.numbered and numbered:
+            if not raw.supplied:
+                return
+        if self.numbered and numbered:
             self.blind = True
         else:
             file, other = (row, self.file) if numbered else (Row(self.file, self._lines[number], {}), row.file)
             raise index.not_joined(file, other, numbered=False)
+
+    def check_joined_in(self, file: index.Index, number: int, raw: RawResponse, row: Row) -> None:
+        """As `check_joined`, of a whole file; gold without ids has as many rows where no text is compared."""
+        self.check_joined(number, raw, row, numbered=file.reader.numbered)
+        if self.blind and len(self) != len(file.ids):
+            raise index.not_joined(row, self.file, numbered=True)
 
     def check_all_used(self, used: Sequence[int], responses: str | Path) -> None:
         """UserError: some gold is not `used` (by number)."""

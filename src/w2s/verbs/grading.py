@@ -78,7 +78,7 @@ def grade(
             for (row, raw), (_, _, sample), prediction, verdict, other in zip(
                 chunk, entered, graded.predictions, graded.verdicts, others, strict=True
             ):
-                fields = layouts.as_w2s(reader.layout, row, raw, sample)
+                fields = layouts.as_w2s(reader.layout, layouts.renamed(row, columns), raw, sample)
                 verdicts = {"prediction": prediction, "verdict": verdict}
                 if other is not None:
                     verdicts[other_verdict] = other

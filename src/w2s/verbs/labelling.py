@@ -129,7 +129,10 @@ def _read(
         vectors = features.vectors(known, list(files)) if by == "certified" else {}
         identity = str(question.raw.id)
         number = None if golds is None else golds.number(identity)
-        right = None if golds is None or number is None else _right(known, golds, number, rule)
+        right = None
+        if golds is not None and number is not None:
+            golds.check_joined_in(next(iter(files.values())), number, question.raw, question.row)
+            right = _right(known, golds, number, rule)
         heard = Heard(label_model.votes(known), vectors)
         asked.append(_Asked(identity, heard, "" if label is None else label(known), texts, right))
     return asked, undecided

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from w2s.answers import Verdict
 from w2s.config.choices import AnswerRule, RowFormat
 from w2s.data import jsonl, selections, trl
+from w2s.data.index import Index
 from w2s.data.selections import CHUNK, Files, Joined, SelectionCounts
 from w2s.errors import UserError, one_of
 from w2s.method import agreement
@@ -83,7 +84,7 @@ def agree(
         nonlocal added, missing
         both = {role: files[role] for role in ("weak", "strong")}
         for question, selected in selections.select(both, rule, counts, selector, on_progress):
-            gold.add("kept", question, selected.weak.prediction)
+            gold.add(files["weak"], "kept", question, selected.weak.prediction)
             yield from examples(question, selected)
             if augment_to is not None:
                 kept_ids.add(selected.weak.id)
@@ -92,7 +93,7 @@ def agree(
         missing = max(0, augment_to - counts.kept)
         more = {role: files[role] for role in ("weak", "samples")}
         for question, selected in selections.augment(more, rule, kept_ids, offer, missing, on_progress):
-            gold.add("added", question, selected.weak.prediction)
+            gold.add(files["weak"], "added", question, selected.weak.prediction)
             yield from examples(question, selected, added=True)
             added += 1
 
@@ -139,9 +140,10 @@ def pairs(
         for question, of_question in results:
             (weak,), samples = question.answers[rule]["weak"], question.answers[rule]["samples"]
             predictions = {answer.response: answer.prediction for answer in (weak, *samples)}
-            gold.add("kept", question, predictions[of_question[0].chosen])  # one answer in all chosen responses
+            # one answer in all chosen responses
+            gold.add(files["weak"], "kept", question, predictions[of_question[0].chosen])
             for pair in of_question:
-                gold.add("rejected", question, predictions[pair.rejected])
+                gold.add(files["weak"], "rejected", question, predictions[pair.rejected])
                 yield columns.add(trl.preference(question.raw.id, pair), weak)
 
     paths, only_shared = inputs.roles("weak", "samples"), {"samples"} if inputs.only_shared else set[str]()
@@ -172,11 +174,12 @@ class _GoldReport:
         self._waiting: list[tuple[str, str | None, int]] = []
         self._verdicts: dict[str, list[Verdict]] = {"kept": [], "added": [], "rejected": []}
 
-    def add(self, what: str, question: Joined, prediction: str | None) -> None:
-        """UserError: the question has no gold."""
+    def add(self, weak: Index, what: str, question: Joined, prediction: str | None) -> None:
+        """UserError: the question has no gold, or nothing says that this is its own."""
         if self._golds is None:
             return
         number = self._golds.find(question.raw, question.row)
+        self._golds.check_joined_in(weak, number, question.raw, question.row)
         self._waiting.append((what, prediction, number))
         if len(self._waiting) >= CHUNK:
             self._grade()

@@ -18,21 +18,21 @@ from w2s.config import functions, load, trainers
 from w2s.config.choices import LOSSES, TRL
 from w2s.config.schema import Dtype, Preference, Runtime, Training
 from w2s.config.training import Trainer
-from w2s.data import disk, jsonl, rows
-from w2s.data.rows import Row
+from w2s.data import disk, jsonl
 from w2s.errors import BranchEnds, UserError, one_of
 from w2s.findings import refuse
 from w2s.flow.step import Context
 from w2s.models import Model
 from w2s.preflight import trainings
-from w2s.records import Example
-from w2s.records import Preference as Pair
 from w2s.steps import train as steps
 from w2s.steps.launch import STATE
 from w2s.steps.params import Resources
+from w2s.verbs import training_rows
 
 OnProgress = Callable[[int, int], None]
 """Gets (steps done, steps in all)."""
+_MOVES = "moves"
+"""A file of the working place: the model is whole, and becomes `out`. Once that is done, the place has no model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,10 @@ def train(
 ) -> Trained:
     """Fine-tune `model` on rows and write a model folder. After a kill the same call goes on.
 
-    `data`: `prompt`, `completion` (sft), or `prompt`, `chosen`, `rejected`; rows that say that they were cut are left
-    out. `loss`: sft, dpo, orpo, ipo, simpo,
-    dpo_nll, or `module:function` (`w2s.training.losses.PairFunction`), or with trainer=trl `trl:LOSS_TYPE`. `settings`:
-    of `training` or `preference`, `trainer`, `trl.*` and `runtime.*`. `dtype`: of matrix products; weights are float32.
+    `data`: `prompt`, `completion` (sft), or `prompt`, `chosen`, `rejected`; a `weight` is of the row's loss
+    (`records.Example`). Rows that say that they were cut are left out. `loss`: sft, dpo, orpo, ipo, simpo, dpo_nll, or
+    `module:function` (`w2s.training.losses.PairFunction`), or with trainer=trl `trl:LOSS_TYPE`. `settings`: of
+    `training` or `preference`, `trainer`, `trl.*` and `runtime.*`. `dtype`: of matrix products; weights are float32.
 
     Raises:
         UserError: a bad row or setting, an unusable `out` or model, or too little memory.
@@ -96,12 +96,12 @@ def train(
     config, runtime, by = _settings(loss, settings)
     base, out = models.find(model, runtime.offline), Path(out)
     _refuse_to_overwrite(out, base, data)
-    read = [(row.cut, example) for row, example in (_examples(data) if loss == "sft" else _pairs(data))]
+    trl = by.trl if by.trainer == "trl" else None
+    read = training_rows.read(data, pairs=loss != "sft", weights=trl is None)
     examples = [example for cut, example in read if not cut]
     if not examples:
         problem = "has no row that was not cut at a token limit" if read else "has no rows"
         raise UserError(problem, file=data, expected="at least one")
-    trl = by.trl if by.trainer == "trl" else None
     refuse(preflight.of_job(preflight.Job(None, True, runtime, {"--model": base}, trl)))
     trainers.check(by.trainer, by.trl, runtime, config, loss=loss, quantize=base.quantize)
     base = base.pinned()
@@ -176,50 +176,6 @@ def _dump(value: Any) -> Any:
     raise TypeError(f"{value!r} is not a value of a setting")
 
 
-def _examples(data: str | Path) -> Iterator[tuple[Row, Example]]:
-    for row in rows.read(data):
-        if "completion" not in row.fields and "chosen" in row.fields:
-            raise row.error(
-                "the row is a preference pair, and sft trains on completions",
-                "completion",
-                expected='rows like {"prompt", "completion"}',
-                hint=f"use --loss {', '.join(LOSSES[:-1])} or {LOSSES[-1]}",
-            )
-        _refuse_other_format(row)
-        row.check_unicode("prompt", "completion")
-        yield row, Example(row.identity(f"row {row.line}"), row.text("prompt"), row.text("completion"))
-
-
-def _pairs(data: str | Path) -> Iterator[tuple[Row, Pair]]:
-    for row in rows.read(data):
-        if "chosen" not in row.fields and "completion" in row.fields:
-            raise row.error(
-                "the row has one completion, and this loss compares two",
-                "chosen",
-                expected='rows like {"prompt", "chosen", "rejected"}, as `w2s pairs` writes them',
-                hint="use --loss sft",
-            )
-        _refuse_other_format(row)
-        row.check_unicode("prompt", "chosen", "rejected")
-        pair = Pair(row.identity(f"row {row.line}"), row.text("prompt"), row.text("chosen"), row.text("rejected"))
-        if pair.chosen == pair.rejected:
-            raise row.error("chosen and rejected are equal", "rejected", hint="delete the row")
-        yield row, pair
-
-
-def _refuse_other_format(row: Row) -> None:
-    """UserError: rows for another trainer, which writes its own prompt around the question."""
-    named = next((name for name in ("messages", "instruction") if name in row.fields), None)
-    named = "prompt" if isinstance(row.fields.get("prompt"), list) else named
-    if named is not None:
-        raise row.error(
-            f"{named} is {'a text' if named == 'instruction' else 'a list'} for a trainer that writes the prompt",
-            named,
-            expected='texts: {"prompt", "completion"} or {"prompt", "chosen", "rejected"}',
-            hint="write the rows with --format trl, the default",
-        )
-
-
 def _refuse_to_overwrite(out: Path, model: Model, data: str | Path) -> None:
     target = disk.resolved(out)
     inputs = {"--data": Path(data)} if str(data) != "-" else {}
@@ -230,14 +186,26 @@ def _refuse_to_overwrite(out: Path, model: Model, data: str | Path) -> None:
         path = disk.resolved(place)
         if path == target or path in target.parents or target in path.parents:
             raise UserError(f"would be written over {name}", file=out, field="--out", hint="give a folder of its own")
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        if (out / "config.json").is_file():  # its training was killed between the model's rename and the sweep
-            shutil.rmtree(_place(out), ignore_errors=True)
+    if _is_taken(out):
+        _sweep(_place(out))
         raise UserError("is not empty", file=out, field="--out", hint="give a new folder, or delete this one")
+
+
+def _is_taken(out: Path) -> bool:
+    return out.is_file() or (out.is_dir() and any(out.iterdir()))
 
 
 def _place(out: Path) -> Path:
     return out.absolute().with_name(f".{out.name}.training")
+
+
+def _sweep(place: Path) -> None:
+    """Remove the working place of a training that was killed after its model had become `out`."""
+    if not (place / _MOVES).is_file():
+        return
+    with contextlib.suppress(OSError), open(place / "lock", "wb") as held:
+        if disk.lock(held) and (place / _MOVES).is_file() and not (place / "model").exists():
+            shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager
@@ -260,9 +228,14 @@ def _working_place(out: Path) -> Iterator[Path]:
             )
         done = False
         try:
-            shutil.rmtree(place / "model", ignore_errors=True)
             with disk.writing(out):
+                (place / _MOVES).unlink(missing_ok=True)
+                shutil.rmtree(place / "model", ignore_errors=True)
                 yield place
+                (place / _MOVES).touch()
+                if _is_taken(out):
+                    hint = "move away what stands there, and give the same command again"
+                    raise UserError("was empty when the training began", file=out, field="--out", hint=hint)
                 (place / "model").replace(out)  # over an empty folder too
             done = True
         finally:

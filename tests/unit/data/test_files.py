@@ -122,6 +122,21 @@ def test_columns_have_the_names_that_a_user_gives(tmp_path: Path) -> None:
         w2s.grade(file, task="gsm8k", columns={"frage": "Aufgabe"})
 
 
+def test_a_graded_row_has_the_response_that_was_graded(tmp_path: Path) -> None:
+    """Two models' answers in one file: 5 is right, and 6 is not. The row says so when it is graded again."""
+    gold, both, out = (tmp_path / f"{name}.jsonl" for name in ("gold", "both", "out"))
+    gold.write_text('{"id": 1, "answer": "5"}\n')
+    both.write_text('{"nr": 1, "question": "?", "response": "#### 5", "response_b": "#### 6", "by": "x"}\n')
+    names = {"response": "response_b", "id": "nr"}
+    assert w2s.grade(gold, both, out, task="gsm8k", columns=names).correct == 0
+    row = next(fields for _, fields in jsonl.read(out))
+    assert row == {
+        "id": 1, "question": "?", "response": "#### 6", "by": "x", "prediction": "6", "verdict": "wrong",
+        "verdict_string": "wrong",
+    }  # fmt: skip
+    assert w2s.grade(gold, out, task="gsm8k").correct == 0
+
+
 @pytest.mark.parametrize(("name", "content", "says"), [
     ("a.csv", "id,question,response\n1,x\n", r"a\.csv:2: the row has 2 cells, and the header 3"),
     ("a.csv", "id,id,response\n", r"a\.csv:1: names the column 'id' twice"),

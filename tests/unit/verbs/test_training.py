@@ -229,6 +229,63 @@ def test_what_was_saved_outlives_a_failure(files: Path, monkeypatch: pytest.Monk
     assert told == [0, 0, 1, 2, 1, 1, 2] and not (files / ".out.training").exists()
 
 
+def test_states_outlive_a_folder_that_came_back(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another model stands in OUT before the training starts again, and later while its own model becomes OUT."""
+    monkeypatch.setattr(saver.Saver, "_due", lambda self: True)
+
+    def stopped(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        training.train(WEAK, "h.jsonl", "out", settings=QUICK, on_progress=stopped)
+    state = files / ".out.training" / "training" / "state-000000001"
+    kept = files / "kept"
+    shutil.copytree(models.folder(WEAK), kept)
+
+    def comes_back(done: int, total: int) -> None:
+        if done == 2:
+            shutil.copytree(kept, files / "out", dirs_exist_ok=True)
+
+    with pytest.raises(UserError, match=r"out \[--out\]: was empty when the training began"):
+        training.train(WEAK, "h.jsonl", "out", settings=QUICK, on_progress=comes_back)
+    assert (files / ".out.training" / "model").exists()
+    for _ in range(2):
+        assert call("h.jsonl", "out", *QUICK) == 2
+        assert "out [--out]: is not empty" in capsys.readouterr().err and state.exists()
+    shutil.rmtree(files / "out")
+    training.train(WEAK, "h.jsonl", "out", settings=QUICK)
+    assert not (files / ".out.training").exists()
+
+
+def test_what_a_kill_left_after_the_end_is_removed_unless_another_works_there(files: Path) -> None:
+    """Killed between the model's move and the removal of the working place."""
+    place = files / ".out.training"
+    for folder in (place / "training", files / "out"):
+        folder.mkdir(parents=True)
+    (files / "out" / "config.json").write_text("{}")
+
+    def refused() -> None:
+        with pytest.raises(UserError, match="is not empty"):
+            training.train(WEAK, "h.jsonl", "out", settings=QUICK)
+
+    refused()
+    assert place.exists(), "nothing says that it ended"
+    (place / "moves").touch()
+    with open(place / "lock", "wb") as held:
+        assert disk.lock(held)
+        refused()
+        assert place.exists()
+    (place / "model").mkdir()
+    refused()
+    assert place.exists()
+    (place / "model").rmdir()
+    refused()
+    assert not place.exists()
+
+
 def test_a_loss_that_was_changed_begins_anew(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two steps: the state of the first is of the old loss, under the same name."""
     monkeypatch.setattr(saver.Saver, "_due", lambda self: True)
