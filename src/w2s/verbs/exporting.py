@@ -174,6 +174,7 @@ def _write_model(
     name = str(choice.model)
     known = [path.parent.name for path in sorted((folder / "models").glob("*/*config.json"))]
     one_of("model of this run", name, dict.fromkeys(known), "--model")
+    _refuse_other_run(folder, name)
     _refuse_damage(folder, name)
     _refuse_edited_answers(folder, results)
     source = folder / "models" / name
@@ -226,6 +227,7 @@ def _write_data(folder: Path, run: Run, results: Mapping[str, Any], choice: Choi
     sets: dict[str, dict[str, Any]] = {}
     counts: dict[str, int] = {}
     for name in names:
+        _refuse_other_run(folder, name)
         _refuse_damage(folder, name)
         rows = (row for _, row in jsonl.read(folder / "data" / f"{name}.jsonl"))
         first = next(rows)
@@ -251,6 +253,19 @@ def _refuse_edited_answers(folder: Path, results: Mapping[str, Any]) -> None:
     for name in results.get("models", {}):
         if f"evaluate_{name}" in known:
             _refuse_damage(folder, f"evaluate_{name}", "is on the card, and cannot be shown")
+
+
+def _refuse_other_run(folder: Path, step: str) -> None:
+    """UserError: recipe and results may not be of the step that is there."""
+    store = Store(folder)
+    left, reached, record = store.left(), store.reached(), store.record(step)
+    problem = None
+    if left is not None and left[0]:
+        problem = f"the last run has not ended {left[0]} of its {left[1]} steps, and results may be of an earlier one"
+    elif reached and record is not None and reached.get(step) != record["fingerprint"]:
+        problem = f"{step} is of an earlier run with other settings"
+    if problem is not None:
+        raise UserError(problem, file=folder, hint="finish the run: the same `w2s run` goes on; then export")
 
 
 def _refuse_damage(folder: Path, step: str, what: str = "cannot be exported") -> None:
