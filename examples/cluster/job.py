@@ -9,7 +9,8 @@
     hf jobs uv run --flavor a100-large --timeout 6h --secrets HF_TOKEN \
         examples/cluster/job.py gsm8k-qwen2.5-0.5b-to-7b engine=transformers --push m_pro_dpo=hub:ORG/NAME
 
-A job's disk goes with the job: without --push nothing of it is left.
+A job's disk goes with the job: without --push nothing of it is left. Whether the model can be pushed is examined
+before the run.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import w2s
-from w2s.errors import UserError
+from w2s.errors import UserError, one_of
+from w2s.verbs import exporting
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--push takes MODEL=hub:ORG/NAME")
     try:
         plan = w2s.plan(given.recipe, *given.settings, out=given.out, limit=given.limit)
+        if given.push:
+            one_of("model of this run", model, [step.name for step in plan.steps if step.kind == "train"], "--push")
+            exporting.check_target(Path(given.out), to, exporting.Choice(model=model))
         for finding in plan.findings:
             print(f"{'missing' if finding.refusal else 'note'}: {finding.problem}", file=sys.stderr)
         if given.plan:
@@ -48,12 +54,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = w2s.run(given.recipe, *given.settings, "runtime.progress=false", out=given.out, limit=given.limit)
         for name, figures in results["models"].items():
             print(f"{name}: {100 * figures['accuracy']:.1f} %")
-        if given.push:
-            print(w2s.export(given.out, to, model=model).to)
     except UserError as error:
         print(f"{error}", file=sys.stderr)
         return 2
-    return 0
+    return push(Path(given.out), model, to) if given.push else 0
+
+
+def push(folder: Path, model: str, to: str) -> int:
+    """Export the model, an adapter with its base where it cannot go alone; returns the exit code."""
+    place = folder / "models" / model
+    for merge in (False, True) if (place / "adapter_config.json").is_file() else (False,):
+        try:
+            print(w2s.export(folder, to, model=model, merge=merge).to)
+            return 0
+        except UserError as error:
+            print(f"{error}", file=sys.stderr)
+    print(f"{model} was not pushed; its files are in {place.resolve()}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

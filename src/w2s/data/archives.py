@@ -19,6 +19,8 @@ _ZSTANDARD = 93
 _DAMAGE = (
     OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
+_HEAD, _BEGUN = "header.json", "_journal/start.json"
+"""What inspect_ai writes at the end, and at the beginning."""
 _HEADER = 30  # bytes of an entry before its name
 
 
@@ -41,21 +43,43 @@ def samples(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 )
             for number, entry in enumerate(entries, 1):
                 name = entry.filename[:200]
-                content = _zstandard(path, entry) if entry.compress_type == _ZSTANDARD else _read(archive, entry)
-                if len(content) > LONGEST:
-                    raise UserError(f"{name} is longer than {LONGEST:,} bytes", file=path)
-                yield number, as_object(json.loads(content), path, number)
+                yield number, _object(path, archive, entry, number)
     except _DAMAGE as error:
-        raise UserError(  # ValueError: of JSON; RuntimeError: a password; NotImplementedError: another compression
-            f"{name} cannot be read ({type(error).__name__}: {str(error)[:200]})",
-            file=path,
-            hint="write the log again; or convert it: inspect log convert --to json --output-dir FOLDER FILE",
-        ) from error
+        raise _unreadable(path, name, error) from error
 
 
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    with archive.open(entry) as file:
-        return file.read(LONGEST + 1)
+def status(path: str | Path) -> object:
+    """How the eval of an inspect_ai log ended; "started" where it never did, None where the log does not say.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if _HEAD in archive.namelist():
+                return _object(path, archive, archive.getinfo(_HEAD), 1).get("status")
+            return "started" if _BEGUN in archive.namelist() else None
+    except _DAMAGE as error:
+        raise _unreadable(path, _HEAD, error) from error
+
+
+def _unreadable(path: str | Path, name: str, error: Exception) -> UserError:
+    return UserError(  # ValueError: of JSON; RuntimeError: a password; NotImplementedError: another compression
+        f"{name} cannot be read ({type(error).__name__}: {str(error)[:200]})",
+        file=path,
+        hint="write the log again; or convert it: inspect log convert --to json --output-dir FOLDER FILE",
+    )
+
+
+def _object(path: str | Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, number: int) -> dict[str, Any]:
+    if entry.compress_type == _ZSTANDARD:
+        content = _zstandard(path, entry)
+    else:
+        with archive.open(entry) as file:
+            content = file.read(LONGEST + 1)
+    if len(content) > LONGEST:
+        raise UserError(f"{entry.filename[:200]} is longer than {LONGEST:,} bytes", file=path)
+    return as_object(json.loads(content), path, number)
 
 
 def _zstandard(path: str | Path, entry: zipfile.ZipInfo) -> bytes:

@@ -175,6 +175,22 @@ class _Scanner:
         self.line = line + self._passed
 
 
+def field(stream: IO[bytes], path: str | Path, name: str) -> Any:
+    """A field that one object has before its rows, or None."""
+    scanner = _Scanner(b"", stream, path, 1)
+    if scanner.following() != "{":
+        return None
+    while scanner.next(_GAP) == '"':
+        key = scanner.value()
+        if scanner.following() != ":" or key in LISTS:
+            return None
+        scanner.next()
+        value = scanner.value()
+        if key == name:
+            return value
+    return None
+
+
 def _log(scanner: _Scanner, path: str | Path, number: int) -> Found:
     """The rows of one object over several lines."""
     scanner.following()

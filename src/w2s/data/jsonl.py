@@ -79,6 +79,21 @@ def read(path: str | Path, progress: Progress | None = None) -> Iterator[tuple[i
         report()
 
 
+def log_status(path: str | Path) -> object:
+    """How the eval of an inspect_ai log ended ("success", "cancelled", "error", "started"); None if it is not known.
+
+    A stream is read once, for its rows.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    if hub.is_hub(path) or not Path(path).is_file():
+        return None
+    with _open(path) as stream:
+        start = _peek(stream)
+        return archives.status(path) if start.startswith(_ZIP) else json_text.field(stream, path, "status")
+
+
 class Rows:
     """A file's rows, once in order and then by position.
 

@@ -13,6 +13,8 @@ from w2s.data.responses import without
 from w2s.data.rows import Row
 from w2s.errors import UserError
 
+_NOT_WHOLE = ("started", "cancelled", "error")
+"""What inspect_ai says of an eval that has not ended, or not with success."""
 _ALL_OR_NONE = "an id in every row, or in none"
 
 
@@ -78,6 +80,8 @@ class Reader:
         self._rows += 1
         if self._layout is None:
             self._layout = layouts.layout(self._reading.layout, row)
+            if self._layout.name == "inspect" and (status := jsonl.log_status(row.file)) in _NOT_WHOLE:
+                self.note(f"the status of the log's eval is {status}: answers of some questions may be missing")
         if self._is_named_by_question(row):
             self.note("rows without an id are joined by their question")
             return self._by_its_question(row)

@@ -15,7 +15,7 @@ from w2s.models import adapters, files, parity
 def write(source: Path, out: Path, dtype: Dtype, base: str | None = None) -> None:
     """Write the model or adapter of `source` into the folder `out`: safetensors, tokenizer, configurations.
 
-    `base`: of an adapter, as it is named in its configuration.
+    `base`: of an adapter, a folder or "owner/name[@revision]", for its configuration.
 
     Raises:
         UserError: a file is missing or damaged.
@@ -32,7 +32,10 @@ def write(source: Path, out: Path, dtype: Dtype, base: str | None = None) -> Non
         index["metadata"] = {**index.get("metadata", {}), "total_size": size}
         _write_json(out / files.INDEX, index)
     if adapters.is_adapter(source):
-        _write_json(out / adapters.CONFIG, adapters.read(source) | {"base_model_name_or_path": base})
+        named = {"base_model_name_or_path": base}
+        if base is not None and "@" in base and not Path(base).is_dir():
+            named = dict(zip(("base_model_name_or_path", "revision"), base.split("@"), strict=True))
+        _write_json(out / adapters.CONFIG, adapters.read(source) | named)
     else:
         config = files.read_json(source / "config.json")
         older = {"torch_dtype": dtype} if "torch_dtype" in config else {}

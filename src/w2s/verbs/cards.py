@@ -144,7 +144,10 @@ def _use(facts: Facts, prompt: PromptText, base: str | None, dtype: str) -> str:
         "output = model.generate(**inputs, max_new_tokens=512, do_sample=False)\n"
         'print(tokenizer.decode(output[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))'
     )
-    served = f"{base} --enable-lora --lora-modules w2s={name}" if base else f"{name} --dtype {dtype}"
+    of, commit = _parted(base or "")
+    served = f"{name} --dtype {dtype}"
+    if base:
+        served = f"{of}{f' --revision {commit}' if commit else ''} --enable-lora --lora-modules w2s={name}"
     route = (
         "/v1/chat/completions, which applies the template"
         if prompt.chat
@@ -168,7 +171,7 @@ def _evaluation(facts: Facts, prompt: PromptText, base: str | None, dtype: str) 
     ]
     lines = ["## Evaluate", _fenced("\n".join(commands))]
     if task == "gsm8k" and not prompt.chat:
-        model = f"pretrained={base},peft={name}" if base else f"pretrained={name}"
+        model = f"pretrained={_parted(base)[0]},peft={name}" if base else f"pretrained={name}"
         commands = [
             f"lm_eval --model hf --model_args {model},dtype={dtype} --tasks gsm8k --num_fewshot 0 --log_samples "
             "--output_path logs",
@@ -243,6 +246,12 @@ def _fenced(text: str, language: str = "") -> str:
 def _is_weak(name: str) -> bool:
     """Whether a run's model was made of the weak one."""
     return name.startswith(("weak_", "rest_weak"))
+
+
+def _parted(base: str) -> tuple[str, str]:
+    """(name, revision or ""): of a hub model."""
+    name, _, revision = base.partition("@")
+    return (base, "") if _is_local(base) else (name, revision)
 
 
 def _is_local(reference: str) -> bool:

@@ -19,7 +19,8 @@ from w2s.config.schema import Run
 from w2s.data import disk, jsonl, trl
 from w2s.errors import UserError, one_of
 from w2s.flow.store import Store
-from w2s.models import adapters, files, release
+from w2s.models import adapters, files, hub, release
+from w2s.models.kinds import Hub
 from w2s.results import RESULTS, changed
 from w2s.verbs import cards, uploading
 
@@ -81,7 +82,7 @@ def export(folder: str | Path, to: str | Path, choice: Choice) -> Exported:
     """
     run_folder = Path(folder)
     run, results = _run(run_folder)
-    _check_target(run_folder, to)
+    check_target(run_folder, to, choice)
     on_hub = str(to).startswith(HUB)
     with _working_place(to) as place:
         if choice.model is not None:
@@ -91,8 +92,7 @@ def export(folder: str | Path, to: str | Path, choice: Choice) -> Exported:
         written = sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
         size = sum((place / name).stat().st_size for name in written)
         if on_hub:
-            kind = "model" if choice.model is not None else "dataset"
-            address = uploading.upload(place, str(to).removeprefix(HUB), kind, public=choice.public)
+            address = uploading.upload(place, str(to).removeprefix(HUB), _kind(choice), public=choice.public)
         else:
             address = str(to)
             disk.sync(place)
@@ -123,12 +123,16 @@ def _run(folder: Path) -> tuple[Run, Mapping[str, Any]]:
     return load.load(f"{folder}/recipe.yaml"), results
 
 
-def _check_target(folder: Path, to: str | Path) -> None:
-    """UserError: not a name of the hub, or a folder that is in use or in the run."""
+def check_target(folder: Path, to: str | Path, choice: Choice) -> None:
+    """Whether a model or rows of the run can be written there; the run need not be finished.
+
+    Raises:
+        UserError: no name of the hub, no token for it, a repository that exists, or a folder in use or in the run.
+    """
     if str(to).startswith(HUB):
         if not _NAME.fullmatch(str(to)):
             raise UserError(f"{to!r:.120} names no repository", field="--to", expected="hub:ORG/NAME")
-        uploading.check(str(to).removeprefix(HUB))
+        uploading.check(str(to).removeprefix(HUB), _kind(choice))
         return
     if disk.inside(Path(to), folder):
         raise UserError("is in the run's folder", file=to, field="--to", hint="give a folder of its own")
@@ -137,6 +141,11 @@ def _check_target(folder: Path, to: str | Path) -> None:
     if not str(to) or os.path.ismount(to) or disk.same(Path(to), Path.cwd()):  # no folder can be renamed over it
         what = "is where you are, or where a disk is mounted" if str(to) else "names no folder"
         raise UserError(what, file=to or None, field="--to", hint="give a new folder")
+
+
+def _kind(choice: Choice) -> str:
+    """What the hub calls it."""
+    return "model" if choice.model is not None else "dataset"
 
 
 @contextmanager
@@ -165,6 +174,7 @@ def _write_model(
     name = str(choice.model)
     known = [path.parent.name for path in sorted((folder / "models").glob("*/*config.json"))]
     one_of("model of this run", name, dict.fromkeys(known), "--model")
+    _refuse_other_run(folder, name)
     _refuse_damage(folder, name)
     _refuse_edited_answers(folder, results)
     source = folder / "models" / name
@@ -175,7 +185,7 @@ def _write_model(
     if adapter and choice.merge:
         source, adapter = models.find(source, run.runtime.offline).folder(), False
     elif adapter:
-        base = str(adapters.split(source)[0])
+        base = _hub_name(str(adapters.split(source)[0]), run)
         if on_hub and (Path(base).exists() or ":" in base):
             raise UserError(
                 f"{name} is an adapter on {base}, which is on this machine only",
@@ -187,6 +197,18 @@ def _write_model(
     prompt = cards.prompt_text(run, name, models.find(folder / "models" / name, run.runtime.offline))
     card = cards.of_model(facts, name, prompt, base=base, dtype=choice.dtype)
     (place / "README.md").write_text(card, encoding="utf-8")
+
+
+def _hub_name(base: str, run: Run) -> str:
+    """An adapter's base: "owner/name@commit" where it is the local copy of a hub model of the recipe."""
+    commit = Path(base).name
+    for reference in (run.recipe.strong, run.recipe.weak):
+        kind = models.find(reference, offline=True, may_be_missing=True).kind
+        if isinstance(kind, Hub):
+            copy = hub.cached(kind.name, commit)
+            if copy is not None and copy.resolve() == Path(base).resolve():
+                return f"{kind.name}@{commit}"
+    return base
 
 
 def _write_data(folder: Path, run: Run, results: Mapping[str, Any], choice: Choice, place: Path, *, title: str) -> None:
@@ -205,6 +227,7 @@ def _write_data(folder: Path, run: Run, results: Mapping[str, Any], choice: Choi
     sets: dict[str, dict[str, Any]] = {}
     counts: dict[str, int] = {}
     for name in names:
+        _refuse_other_run(folder, name)
         _refuse_damage(folder, name)
         rows = (row for _, row in jsonl.read(folder / "data" / f"{name}.jsonl"))
         first = next(rows)
@@ -230,6 +253,19 @@ def _refuse_edited_answers(folder: Path, results: Mapping[str, Any]) -> None:
     for name in results.get("models", {}):
         if f"evaluate_{name}" in known:
             _refuse_damage(folder, f"evaluate_{name}", "is on the card, and cannot be shown")
+
+
+def _refuse_other_run(folder: Path, step: str) -> None:
+    """UserError: recipe and results may not be of the step that is there."""
+    store = Store(folder)
+    left, reached, record = store.left(), store.reached(), store.record(step)
+    problem = None
+    if left is not None and left[0]:
+        problem = f"the last run has not ended {left[0]} of its {left[1]} steps, and results may be of an earlier one"
+    elif reached and record is not None and reached.get(step) != record["fingerprint"]:
+        problem = f"{step} is of an earlier run with other settings"
+    if problem is not None:
+        raise UserError(problem, file=folder, hint="finish the run: the same `w2s run` goes on; then export")
 
 
 def _refuse_damage(folder: Path, step: str, what: str = "cannot be exported") -> None:

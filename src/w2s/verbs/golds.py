@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
@@ -19,6 +20,7 @@ from w2s.tasks import gold
 
 _BY_QUESTION = "--join question matches gold to questions by their text"
 _GROUPS: dict[By, str] = {"level": 'rows with "level": an integer', "subject": 'rows with "subject": a string'}
+_COMPARED = 1000  # questions, by text
 _SHARED = "--only-shared leaves out questions that only one file has"
 
 
@@ -52,6 +54,8 @@ class Golds:
         self.numbered = self.blind = False
         """Whether ids are numbers of rows; whether such were joined without their question's text."""
         self._texts: list[bytes | None] = []
+        self._compared: list[str] = []
+        self._alike = Counter[bool]()
         self._numbers: dict[str | bytes, int] = {}
         self._answers: list[str] = []
         self._lines = array("q")
@@ -75,7 +79,10 @@ class Golds:
             self._answers.append(same.setdefault(answer, answer))
             self._lines.append(line)
             question = row.fields.get("question") if join == "id" else None
-            self._texts.append(_digest(question) if isinstance(question, str) and question.strip() else None)
+            text = _normal(question) if isinstance(question, str) else ""
+            self._texts.append(_digest(text) if text else None)
+            if len(self._compared) < _COMPARED:
+                self._compared.append(text)
             if by is not None:
                 value = right.level if by == "level" else right.subject
                 group = f"no {by}" if value is None else str(value)
@@ -144,6 +151,9 @@ class Golds:
         Raises:
             UserError: another question, or nothing says that the response belongs to this gold.
         """
+        if number < len(self._compared) and (right := self._compared[number]) and raw.question.strip():
+            asked = _normal(raw.question)
+            self._alike[right in asked or asked in right] += 1
         if self._join == "question" or not (self.numbered or numbered):
             return
         text = self._texts[number]
@@ -163,6 +173,17 @@ class Golds:
         self.check_joined(number, raw, row, numbered=file.reader.numbered)
         if self.blind and len(self) != len(file.ids):
             raise index.not_joined(row, self.file, numbered=True)
+
+    def check_texts(self, responses: str | Path) -> None:
+        """UserError: ids are the same, and most questions are others: neither text has the other in it."""
+        if self._alike[False] > self._alike[True]:
+            raise UserError(
+                f"most of its ids have other questions in {self.file}",
+                file=responses,
+                field="question",
+                expected="one id, one question; a prompt may have more text around it",
+                hint=f"give the gold of the same split. {_BY_QUESTION}; gold without questions is matched by id alone",
+            )
 
     def check_all_used(self, used: Sequence[int], responses: str | Path) -> None:
         """UserError: some gold is not `used` (by number)."""
@@ -208,5 +229,9 @@ class Golds:
             )
 
 
+def _normal(question: str) -> str:
+    return " ".join(question.split())
+
+
 def _digest(question: str) -> bytes:
-    return hashlib.blake2b(" ".join(question.split()).encode(errors="surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(_normal(question).encode(errors="surrogatepass"), digest_size=16).digest()

@@ -83,6 +83,7 @@ def grade(
                 if other is not None:
                     verdicts[other_verdict] = other
                 yield {name: value for name, value in fields.items() if name not in _OTHERS} | verdicts
+        golds.check_texts(responses)
         if only_shared:
             tally.note_left_out(gold, responses)
         else:

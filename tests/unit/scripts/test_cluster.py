@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import os
 import re
@@ -11,8 +12,14 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from exportable import made
+from fake_hub import FakeHub, use
+
+import w2s
+from w2s import models
 
 ROOT = Path(__file__).resolve().parents[3]
 CLUSTER = ROOT / "examples" / "cluster"
@@ -145,3 +152,56 @@ def test_the_script_plans_and_refuses(tmp_path: Path) -> None:
     assert unknown.returncode == 2 and "no-such-recipe" in unknown.stderr and "Traceback" not in unknown.stderr
     assert job("tiny", "--push", "m_pro_dpo", folder=tmp_path).returncode == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`main` of job.py; its run writes a finished folder at once, with an adapter on a folder of this machine."""
+    spec = importlib.util.spec_from_file_location("job", CLUSTER / "job.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    ran: list[Path] = []
+
+    def run(*_: object, out: str, **__: object) -> dict[str, Any]:
+        ran.append(made(Path(out), str(models.ASSETS / "tiny-strong")))
+        return {"models": {}}
+
+    monkeypatch.setattr(w2s, "run", run)
+    monkeypatch.chdir(tmp_path)
+    return lambda push: (module.main(["tiny", "--out", "OUT", "--push", push]), len(ran))
+
+
+@pytest.mark.parametrize(
+    ("push", "fake", "says"),
+    [
+        ("m_pro=hub:org/new", FakeHub(), "[--push]: no model of this run is called 'm_pro'"),
+        ("m_pro_dpo=hub:org", FakeHub(), "names no repository"),
+        ("m_pro_dpo=hub:org/new", FakeHub(knows=False), "set HF_TOKEN"),
+        ("m_pro_dpo=hub:org/new", FakeHub("model:org/new"), "the model org/new exists on the hub"),
+    ],
+)
+def test_a_push_that_cannot_work_stops_before_the_run(
+    script: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any, push: str, fake: FakeHub, says: str
+) -> None:
+    use(fake, monkeypatch)
+    assert script(push) == (2, 0) and fake.calls == []
+    assert says in capsys.readouterr().err
+
+
+def test_an_adapter_that_cannot_go_alone_goes_merged(script: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    fake = use(FakeHub(), monkeypatch)
+    assert script("m_pro_dpo=hub:org/new") == (0, 1)
+    assert "config.json" in fake.sent and "adapter_config.json" not in fake.sent
+    told = capsys.readouterr()
+    assert "which is on this machine only" in told.err and "https://huggingface.co/org/new (private)" in told.out
+
+
+def test_a_push_that_fails_says_where_the_files_are(
+    script: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path
+) -> None:
+    use(FakeHub(refuses=True), monkeypatch)
+    assert script("m_plus=hub:org/new") == (2, 1)
+    *_, refused, last = capsys.readouterr().err.splitlines()
+    assert "hf auth login" in refused
+    assert last == f"m_plus was not pushed; its files are in {tmp_path / 'OUT/models/m_plus'}"

@@ -75,3 +75,26 @@ def test_no_card_has_figures_of_changed_answers(
         w2s.export(run, tmp_path / "out", model="m_plus")
     assert not (tmp_path / "out").exists()
     assert w2s.export(run, tmp_path / "rows", data="all").files  # that card has no figures of models
+
+
+def killed(context: Any) -> dict[str, Any]:
+    raise KeyboardInterrupt
+
+
+def again(folder: Path, seed: int, *more: Step) -> None:
+    """A run of other settings makes the model again, and then `more`."""
+    made = Step("m_plus", model, {"seed": seed}, output="models/m_plus", kind="train")
+    runner.run([made, *more], folder, Runtime(progress=False), replace=True)
+
+
+def test_no_card_has_figures_of_an_earlier_run(run: Path, tmp_path: Path) -> None:
+    """Killed after the first of two steps, the new model is beside old results."""
+    with pytest.raises(KeyboardInterrupt):
+        again(run, 1, Step("killed", killed, output="data/killed.jsonl", kind="data"))
+    for wanted in ({"model": "m_plus"}, {"data": "all"}):
+        with pytest.raises(UserError, match=r"has not ended 1 of its 2 steps(.|\n)*hint: finish the run"):
+            w2s.export(run, tmp_path / "out", **wanted)
+    again(run, 2)
+    assert w2s.export(run, tmp_path / "out", model="m_plus").files
+    with pytest.raises(UserError, match="stage1_iter2 is of an earlier run with other settings"):
+        w2s.export(run, tmp_path / "rows", data="all")

@@ -70,3 +70,30 @@ def test_gold_without_levels_is_refused_by_name(tmp_path: Path) -> None:
     given = written(tmp_path / "r.jsonl", said(1, 5))
     with pytest.raises(UserError, match=r"gold\.jsonl \[level\]: no row has a level"):
         grade(gold_file(tmp_path, 5), given, task="gsm8k", by="level")
+
+
+@pytest.mark.parametrize("only_shared", [False, True])
+@pytest.mark.parametrize(
+    ("asked", "refused"),
+    [
+        (["How many, 1?", "How many, 2?", "How many, 3?"], False),
+        (["Answer this.\nHow  many, 1? Think.", "How many,\n2?", "many, 3"], False),  # around it, or part of it
+        (["How many, 1?", "Who, 2?", "How many, 3?"], False),  # one of three
+        (["How many, 1?", "Who, 2?", "Who, 3?"], True),  # two of three
+    ],
+)
+def test_questions_of_one_id_are_one_question(
+    tmp_path: Path, asked: list[str], refused: bool, only_shared: bool
+) -> None:
+    """Rows 0 to 999 of train and of test have the same ids."""
+    gold = written(tmp_path / "g.jsonl", *({"id": n, "question": f"How many, {n}?", "answer": 4} for n in (1, 2, 3)))
+    rows = ({"id": n, "question": text, "response": "#### 4"} for n, text in enumerate(asked, 1))
+    given, out = written(tmp_path / "r.jsonl", *rows), tmp_path / "out.jsonl"
+    if refused:
+        with pytest.raises(
+            UserError, match=r"r\.jsonl \[question\]: most of its ids have other questions in .*g\.jsonl"
+        ):
+            grade(gold, given, out, task="gsm8k", only_shared=only_shared)
+        assert not out.exists()
+        gold = gold_file(tmp_path, 4, 4, 4)  # without questions: by id alone
+    assert grade(gold, given, out, task="gsm8k", only_shared=only_shared).correct == 3

@@ -2,61 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from exportable import made
+from fake_hub import FakeHub, use
 
 import w2s
 from w2s import models
 from w2s.errors import UserError
 
-CLIENT = pytest.importorskip("huggingface_hub").HfApi
-
-
-class FakeHub:
-    """`huggingface_hub.HfApi`, without a network."""
-
-    def __init__(self, *existing: str, refuses: bool = False) -> None:
-        self.existing, self.refuses = set(existing), refuses
-        self.calls: list[tuple[Any, ...]] = []
-        self.sent: dict[str, bytes] = {}
-
-    def known(self, method: str, *arguments: Any, **options: Any) -> None:
-        """The real client has such a method with such parameters."""
-        inspect.signature(getattr(CLIENT, method)).bind(self, *arguments, **options)
-
-    def repo_exists(self, name: str, *, repo_type: str) -> bool:
-        self.known("repo_exists", name, repo_type=repo_type)
-        return f"{repo_type}:{name}" in self.existing
-
-    def create_repo(self, name: str, *, repo_type: str, private: bool) -> None:
-        self.known("create_repo", name, repo_type=repo_type, private=private)
-        if self.refuses:
-            raise PermissionError("401 Client Error\nmore")
-        self.calls.append(("create", name, repo_type, private))
-
-    def upload_folder(self, *, repo_id: str, repo_type: str, folder_path: str, commit_message: str) -> None:
-        sent = {"folder_path": folder_path, "commit_message": commit_message}
-        self.known("upload_folder", repo_id=repo_id, repo_type=repo_type, **sent)
-        self.calls.append(("upload", repo_id, repo_type))
-        self.sent = {path.name: path.read_bytes() for path in Path(folder_path).iterdir()}
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Any:
-    import huggingface_hub
-
-    def use(fake: FakeHub) -> FakeHub:
-        monkeypatch.setattr(huggingface_hub, "HfApi", lambda: fake)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-        return fake
-
-    return use
+def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeHub], FakeHub]:
+    return lambda fake: use(fake, monkeypatch)
 
 
 def test_only_hub_sends_anything(run: Path, tmp_path: Path, hub: Any) -> None:
@@ -79,6 +45,31 @@ def test_only_hub_sends_anything(run: Path, tmp_path: Path, hub: Any) -> None:
     with pytest.raises(UserError, match=r"could not be written on the hub \(PermissionError: 401(.|\n)*hf auth login"):
         hub(FakeHub(refuses=True))
         w2s.export(run, "hub:org/new", model="m_plus")
+
+
+def test_without_a_token_nothing_is_made(run: Path, hub: Any) -> None:
+    fake = hub(FakeHub(knows=False))
+    with pytest.raises(UserError, match=r"who you are \(PermissionError: Invalid user token\.\)(.|\n)*HF_TOKEN"):
+        w2s.export(run, "hub:org/new", model="m_plus")
+    assert fake.calls == []
+
+
+def test_an_adapter_on_a_model_of_the_hub_names_it(tmp_path: Path, hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training notes the folder in the hub's cache. The recipe says whose, the folder's name which commit."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    copy = tmp_path / "cache" / "models--org--strong" / "snapshots" / COMMIT
+    shutil.copytree(models.ASSETS / "tiny-strong", copy)
+    run = made(tmp_path / "run", str(copy), "strong=org/strong")
+    fake = hub(FakeHub())
+    w2s.export(run, "hub:org/new", model="m_pro_dpo")
+    config, card = json.loads(fake.sent["adapter_config.json"]), fake.sent["README.md"].decode()
+    assert (config["base_model_name_or_path"], config["revision"]) == ("org/strong", COMMIT)
+    assert 'base_model: "org/strong"' in card and str(tmp_path) not in card
+    assert f"vllm serve org/strong --revision {COMMIT} --enable-lora" in card
+    assert "pretrained=org/strong,peft=org/new" in card
+    other = made(tmp_path / "other", str(copy), "strong=org/another")
+    with pytest.raises(UserError, match="which is on this machine only"):
+        w2s.export(other, "hub:org/new", model="m_pro_dpo")
 
 
 def test_folders_of_this_machine_stay_here(tmp_path: Path, hub: Any) -> None:
