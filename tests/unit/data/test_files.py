@@ -80,24 +80,6 @@ def test_a_log_has_its_own_gold(tmp_path: Path, name: str) -> None:
     assert {row["verdict"] for _, row in jsonl.read(tmp_path / "graded.jsonl")} == {"correct", "wrong"}
 
 
-@pytest.mark.parametrize("status", ["success", "cancelled", "error", "started"])
-@pytest.mark.parametrize("name", ["inspect.json", "inspect.eval", "line.json"])
-def test_a_log_says_how_its_eval_ended(tmp_path: Path, name: str, status: str) -> None:
-    """The status stands before the samples of a .json log, and in the last entry of an archive."""
-    log = tmp_path / name
-    text = (FILES / "inspect.json").read_text().replace('"status": "success"', f'"status": "{status}"')
-    log.write_text(json.dumps(json.loads(text)) if name == "line.json" else text)
-    if name == "inspect.eval":
-        with zipfile.ZipFile(FILES / name) as whole, zipfile.ZipFile(log, "w") as changed:
-            for entry in whole.namelist():
-                content = whole.read(entry).decode().replace('"status": "success"', f'"status": "{status}"')
-                if entry != "header.json" or status != "started":
-                    changed.writestr(entry, content)
-    notes = [note for note in w2s.grade(log, task="number").notes if "status" in note]
-    wanted = f"the status of the log's eval is {status}: answers of some questions may be missing"
-    assert notes == ([] if status == "success" else [wanted])
-
-
 def test_levels_of_a_log_group_it() -> None:
     """inspect_ai's metadata: question n has the level n, and the third is wrong."""
     graded = w2s.grade(FILES / "inspect.json", task="number", by="level")
