@@ -36,3 +36,11 @@ def test_only_the_command_starts_processes(monkeypatch: pytest.MonkeyPatch) -> N
     assert trl_launch.needed(config) and not trl_launch.needed(Runtime())
     monkeypatch.setenv("W2S_LAUNCHED", "1")
     assert not trl_launch.needed(config)
+
+
+def test_only_whole_messages_are_told() -> None:
+    """Processes share one output: a bar without its end may stand in front, and another process may write after."""
+    told = trl_launch._TOLD + '["progress", 1, 2]'
+    assert trl_launch._read(told + "\n") == trl_launch._read("50 %\r" + told) == ["progress", 1, 2]
+    for line in ("loss 0.7", told + "UserWarning: x", trl_launch._TOLD, trl_launch._TOLD + "3"):
+        assert trl_launch._read(line) is None
