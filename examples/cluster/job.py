@@ -9,7 +9,7 @@
     hf jobs uv run --flavor a100-large --timeout 6h --secrets HF_TOKEN \
         examples/cluster/job.py gsm8k-qwen2.5-0.5b-to-7b engine=transformers --push m_pro_dpo=hub:ORG/NAME
 
-A job's disk goes with the job: without --push nothing of it is left. Whether the model can be pushed is examined
+A job's disk goes with the job: without --push nothing of it is left. Whether the model can be pushed is checked
 before the run.
 """
 

@@ -74,9 +74,11 @@ def plans(
     alike = [number for number, place in places.items() if not os.path.lexists(place)]
     if any("{seed}" in override for override in overrides):
         alike = []
-    made = []
+    made, runs_of = [], {}
     for number in [number for number in seeds if number not in set(alike[1:])]:
         of = alike if number in alike else [number]
-        each = runs.plan(first if number == seeds[0] else prepared(number), assumptions=assumptions)
-        made.append((each, [places[one] for one in of]))
+        one = first if number == seeds[0] else prepared(number)
+        runs_of[one.folder] = one.run
+        made.append((runs.plan(one, assumptions=assumptions), [places[each] for each in of]))
+    folders.refuse_several(first.folder.parent, runs_of)
     return made

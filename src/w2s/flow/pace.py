@@ -109,7 +109,7 @@ class Pace:
             return step.expected_tokens * seen[1] / seen[0]
         if step.expected_seconds is not None:
             return step.expected_seconds
-        seen_here = list(self._seen.items())  # another thread may add to it
-        alike = [of for rate, of in seen_here if rate.split()[-1:] == step.rate.split()[-1:]]  # another model
+        seen_now = list(self._seen.items())  # another thread may add to it
+        alike = [of for rate, of in seen_now if rate.split()[-1:] == step.rate.split()[-1:]]  # another model
         tokens, seconds = (sum(of[place] for of in alike) for place in (0, 1))
         return step.expected_tokens * seconds / tokens if tokens else None

@@ -164,15 +164,15 @@ class Store:
     def open(self, step: Step) -> tuple[Path, Path]:
         """Free places for output and scratch; partial work of other fingerprints goes, or of inputs made again."""
         self._tidy(step, but=self._work_path(step))
-        work = self._work_path(step)
-        if step.inputs and self._inputs(work) not in (None, self._digests(step)):
+        work, digests = self._work_path(step), self._digests(step)
+        if digests and self._inputs(work) not in (None, digests):
             _log.warning("%s begins anew: an input was made again, with other bytes", step.name)
             self._discard(work)
         try:
             shutil.rmtree(work / "output", ignore_errors=True)
             (work / "output").mkdir(parents=True)
-            if step.inputs:
-                disk.write(work / _INPUTS, json.dumps(sealed.seal({"digests": self._digests(step)})) + "\n")
+            if digests:
+                disk.write(work / _INPUTS, json.dumps(sealed.seal({"digests": digests})) + "\n")
             (work / "scratch").mkdir(exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot be written ({error.strerror})", file=work) from error

@@ -115,9 +115,9 @@ def main(job: Path) -> None:
             os.write(1, f"\n{_TOLD}{json.dumps([kind, *values])}\n".encode())  # at once: other processes write too
 
     loss = content["loss"]
-    if loss != "sft":  # all processes read the reference before FSDP would give them the weights
-        os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
     supervised = loss == "sft"
+    if not supervised:  # all processes read the reference before FSDP would give them the weights
+        os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
     example, kind = (Example, configs.Training) if supervised else (Preference, configs.Preference)
     answer: dict[str, Any]
     try:

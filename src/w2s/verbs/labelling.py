@@ -79,6 +79,8 @@ def select(
         sources.roles, sources.reading(), only_shared=shared, partial=partial, on_progress=on_progress
     ) as files:
         asked, undecided = _read(files, rule, by, threshold, golds, on_progress)
+        if golds is not None:
+            golds.check_texts(next(iter(files.values())).file)
         if golds is not None and not sources.only_shared:
             _check_golds(golds, files)
         model = _model(asked, files)

@@ -88,6 +88,7 @@ def agree(
             yield from examples(question, selected)
             if augment_to is not None:
                 kept_ids.add(selected.weak.id)
+        gold.check(files["weak"])
         if augment_to is None:
             return
         missing = max(0, augment_to - counts.kept)
@@ -145,6 +146,7 @@ def pairs(
             for pair in of_question:
                 gold.add(files["weak"], "rejected", question, predictions[pair.rejected])
                 yield columns.add(trl.preference(question.raw.id, pair), weak)
+        gold.check(files["weak"])
 
     paths, only_shared = inputs.roles("weak", "samples"), {"samples"} if inputs.only_shared else set[str]()
     opened = selections.open_files(paths, inputs.reading(), only_shared=only_shared, on_progress=on_progress)
@@ -183,6 +185,11 @@ class _GoldReport:
         self._waiting.append((what, prediction, number))
         if len(self._waiting) >= CHUNK:
             self._grade()
+
+    def check(self, weak: Index) -> None:
+        """UserError: the gold is of other questions."""
+        if self._golds is not None:
+            self._golds.check_texts(weak.file)
 
     def share(self, what: str) -> accuracy.Accuracy | None:
         """None: no gold, or no answers."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import w2s
+from w2s.api import seeds
 from w2s.config import load
 from w2s.errors import UserError
 from w2s.flow import runner
@@ -41,6 +42,8 @@ def test_an_override_that_makes_other_recipes_of_seeds(tmp_path: Path, started: 
         w2s.run("tiny", *SMALL, "task.train_2=1{seed}", out=tmp_path / "study", seeds=[2, 3])
     assert caught.value.file == tmp_path / "study" and caught.value.field == "--seeds"
     assert caught.value.hint == "run each by itself, with --seed N and a folder of its own (--out)"
+    with pytest.raises(UserError, match=message):
+        seeds.plans("tiny", [*SMALL, "task.train_2=1{seed}"], tmp_path / "study", None, (None, [2, 3]))
     assert started == [] and not (tmp_path / "study").exists()
 
 

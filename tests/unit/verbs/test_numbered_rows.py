@@ -99,3 +99,18 @@ def test_texts_of_questions_do_not_join_files(tmp_path: Path) -> None:
         agree(named, again, out, **given, gold=gold)
     quality = agree(named, whole, out, **given, gold=gold).quality  # the second file has the questions
     assert quality is not None and quality.correct == 2
+
+
+def test_gold_of_another_split_with_the_same_ids_is_refused(tmp_path: Path) -> None:
+    """All three are kept, and all three texts differ: a share that is right would be by chance."""
+    weak = written(tmp_path / "weak.jsonl", *rows(0, 5, 6, 7))
+    strong = written(tmp_path / "strong.jsonl", *rows(0, 5, 6, 7, by="strong"))
+    gold = written(
+        tmp_path / "gold.jsonl", *({"id": str(n), "question": f"Who, {n}?", "answer": str(5 + n)} for n in range(3))
+    )
+    with pytest.raises(UserError, match=r"weak\.jsonl \[question\]: most of its ids have other questions"):
+        agree(weak, strong, tmp_path / "out.jsonl", task="gsm8k", gold=gold)
+    with pytest.raises(UserError, match="most of its ids have other questions"):
+        answers = {"weak": weak, "strong": strong}
+        w2s.select(answers, tmp_path / "out.jsonl", task="gsm8k", by="agreement", calibration=gold)
+    assert not (tmp_path / "out.jsonl").exists()

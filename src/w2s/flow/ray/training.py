@@ -14,11 +14,9 @@ from w2s.config.schema import TIMEOUT_SECONDS, Runtime
 from w2s.errors import first_line
 from w2s.flow import capacity
 from w2s.flow.ray import cluster
+from w2s.flow.ray.pool import LOOK_SECONDS
 
 _log = logging.getLogger(__name__)
-
-LOOK_SECONDS = 0.5
-"""Between two looks at what the processes told."""
 
 
 def train(
